@@ -9,7 +9,7 @@ import {
   type TensorData,
 } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, tieOf } from './arithmetic/bounds.js';
+import { sameBounds, tieOf } from './arithmetic/bounds.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
 export interface ArgExtremeAttrs {
@@ -73,7 +73,7 @@ export const argExtreme = {
   macs: () => 0,
   range(view) {
     const { extent } = argLoops(view);
-    return [boundsOf(channelCount(outputOf(view)), () => [0, extent - 1])];
+    return [sameBounds(outputOf(view), [0, extent - 1])];
   },
   channels: (view) => (argLoops(view).inner === 1 ? null : { kind: 'tied', ties: [tieOf(0)] }),
   inPlace: () => [],

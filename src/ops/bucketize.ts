@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { at, type DType, elementCount } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import { sameBounds } from './arithmetic/bounds.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
 /** Desktop TFLite alone has it (std::upper_bound in kernels/bucketize.cc). */
@@ -44,8 +44,6 @@ export const bucketize = {
   },
   macs: () => 0,
   isPointwise: () => true,
-  range: (view) => [
-    boundsOf(channelCount(outputOf(view)), () => [0, view.attrs.boundaries.length]),
-  ],
+  range: (view) => [sameBounds(outputOf(view), [0, view.attrs.boundaries.length])],
   inPlace: () => [0],
 } satisfies OpDef<BucketizeAttrs>;

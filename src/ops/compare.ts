@@ -2,7 +2,7 @@
 import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { inPlaceOperands, mapPairs, tiedOperands } from './arithmetic/binary.js';
-import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import { anyBounds } from './arithmetic/bounds.js';
 import {
   multiplyByQuantizedMultiplier,
   perTensor,
@@ -76,7 +76,7 @@ export const compare = {
   },
   macs: () => 0,
   isPointwise: () => true,
-  range: (view) => [boundsOf(channelCount(outputOf(view)), () => [0, 1])],
+  range: (view) => [anyBounds(outputOf(view))],
   channels: tiedOperands,
   inPlace: inPlaceOperands,
 } satisfies OpDef<CompareAttrs>;

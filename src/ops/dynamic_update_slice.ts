@@ -3,10 +3,10 @@ import { BonsaiError } from '../errors.js';
 import { arenaTypes } from '../ir/dtypes.js';
 import { at, isConstant, type NodeView, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
+import { hullOf, sameBounds } from './arithmetic/bounds.js';
 import { requireIndexType } from './shape/indices.js';
 import { rowMajorStrides } from './shape/movement.js';
-import { inputOf, requireOneType } from './shape/operands.js';
+import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 /**
  * Inputs: the tensor, the part, and where the part begins in each dimension, moved so that all of it
@@ -57,7 +57,7 @@ export const dynamicUpdateSlice = {
   macs: () => 0,
   range(view, [whole, part]) {
     const ends = [whole, part].flatMap((bounds) => hullOf(bounds as ChannelBounds));
-    return [boundsOf(channelCount(inputOf(view, 0)), () => [Math.min(...ends), Math.max(...ends)])];
+    return [sameBounds(outputOf(view), [Math.min(...ends), Math.max(...ends)])];
   },
   inPlace: (view) => (isConstant(inputOf(view, 0)) ? [] : [0]),
 } satisfies OpDef<DynamicUpdateSliceAttrs>;

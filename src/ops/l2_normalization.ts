@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import { anyBounds } from './arithmetic/bounds.js';
 import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { clamp, multiplyByQuantizedMultiplier, perTensor } from './arithmetic/quant.js';
@@ -40,7 +40,7 @@ export const l2Normalization = {
     return [mapRows(view, input as Int8Array | Float32Array, normalize)];
   },
   macs: () => 0,
-  range: (view) => [boundsOf(channelCount(outputOf(view)), () => [-128, 127])],
+  range: (view) => [anyBounds(outputOf(view))],
   inPlace: () => [],
 } satisfies OpDef<L2NormalizationAttrs>;
 

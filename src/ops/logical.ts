@@ -1,7 +1,7 @@
 /** logical (LOGICAL_AND, LOGICAL_OR): of two bools. */
 import type { OpDef } from '../ir/op.js';
 import { inPlaceOperands, mapPairs, tiedOperands } from './arithmetic/binary.js';
-import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import { anyBounds } from './arithmetic/bounds.js';
 import { broadcastShape, requireRank } from './shape/broadcast.js';
 import { outputOf, requireOneType } from './shape/operands.js';
 
@@ -23,7 +23,7 @@ export const logical = {
   ],
   macs: () => 0,
   isPointwise: () => true,
-  range: (view) => [boundsOf(channelCount(outputOf(view)), () => [0, 1])],
+  range: (view) => [anyBounds(outputOf(view))],
   channels: tiedOperands,
   inPlace: inPlaceOperands,
 } satisfies OpDef<LogicalAttrs>;

@@ -3,7 +3,7 @@ import { BonsaiError } from '../errors.js';
 import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, at, elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { boundsOf, channelCount } from './arithmetic/bounds.js';
+import { sameBounds } from './arithmetic/bounds.js';
 import { requireIndexType } from './shape/indices.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
@@ -50,7 +50,7 @@ export const oneHot = {
   macs: () => 0,
   range(view) {
     const { on, off } = view.attrs;
-    return [boundsOf(channelCount(outputOf(view)), () => [Math.min(on, off), Math.max(on, off)])];
+    return [sameBounds(outputOf(view), [Math.min(on, off), Math.max(on, off)])];
   },
   inPlace: () => [],
 } satisfies OpDef<OneHotAttrs>;

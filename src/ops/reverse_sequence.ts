@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { allocate, at, type DType, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
+import { hullOf, sameBounds } from './arithmetic/bounds.js';
 import { requireIndexType } from './shape/indices.js';
 import { rowMajorStrides } from './shape/movement.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
@@ -54,10 +54,7 @@ export const reverseSequence = {
     return [results];
   },
   macs: () => 0,
-  range(view, [input]) {
-    const range = hullOf(input as ChannelBounds);
-    return [boundsOf(channelCount(outputOf(view)), () => range)];
-  },
+  range: (view, [input]) => [sameBounds(outputOf(view), hullOf(input as ChannelBounds))],
   inPlace: () => [],
 } satisfies OpDef<ReverseSequenceAttrs>;
 

@@ -2,7 +2,7 @@
 import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, hullOf, rangeAt, tieOf } from './arithmetic/bounds.js';
+import { takenBounds, tieOf } from './arithmetic/bounds.js';
 import { type GatherAttrs, gatheredShape } from './gather.js';
 import { requireIndexType } from './shape/indices.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
@@ -34,15 +34,9 @@ export const take = {
     return [results];
   },
   macs: () => 0,
-  range(view, [table]) {
-    const bounds = table as ChannelBounds;
-    const isKept = keepsChannels(view);
-    return [
-      boundsOf(channelCount(outputOf(view)), (channel) =>
-        isKept ? rangeAt(bounds, channel) : hullOf(bounds),
-      ),
-    ];
-  },
+  range: (view, [table]) => [
+    takenBounds(outputOf(view), table as ChannelBounds, keepsChannels(view)),
+  ],
   channels: (view) => (keepsChannels(view) ? { kind: 'tied', ties: [tieOf(0)] } : null),
   inPlace: () => [],
 } satisfies OpDef<GatherAttrs>;

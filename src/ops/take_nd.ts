@@ -2,7 +2,7 @@
 import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
+import { hullOf, sameBounds } from './arithmetic/bounds.js';
 import { type GatherNdAttrs, gatheredNdShape } from './gather_nd.js';
 import { requireIndexType } from './shape/indices.js';
 import { rowMajorStrides } from './shape/movement.js';
@@ -34,10 +34,7 @@ export const takeNd = {
     return [results];
   },
   macs: () => 0,
-  range(view, [table]) {
-    const range = hullOf(table as ChannelBounds);
-    return [boundsOf(channelCount(outputOf(view)), () => range)];
-  },
+  range: (view, [table]) => [sameBounds(outputOf(view), hullOf(table as ChannelBounds))],
   inPlace: () => [],
 } satisfies OpDef<GatherNdAttrs>;
 

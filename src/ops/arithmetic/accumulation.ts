@@ -11,7 +11,7 @@ import {
 } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
 import { inputOf, outputOf, quantizeHint } from '../shape/operands.js';
-import { boundsOf, channelCount } from './bounds.js';
+import { sameBounds } from './bounds.js';
 import { floatStage, upwardStage } from './float-stage.js';
 import {
   type Activation,
@@ -336,8 +336,7 @@ function clampOf({ activation, rounding }: AccumulationAttrs, output: Tensor) {
 /** The bounds that the output's clamp gives to every channel. */
 export function clampBounds(view: NodeView<AccumulationAttrs>): ChannelBounds {
   const output = outputOf(view);
-  const range = clampOf(view.attrs, output);
-  return boundsOf(channelCount(output), () => range);
+  return sameBounds(output, clampOf(view.attrs, output));
 }
 
 /** Types of inputs and outputs of layers, one for both of a node. */

@@ -20,10 +20,15 @@ export function boundsOf(channels: number, rangeOf: (channel: number) => Range):
   return { min, max };
 }
 
+/** The same bounds for all channels of a tensor. */
+export function sameBounds(tensor: { readonly shape: Shape }, range: Range): ChannelBounds {
+  return boundsOf(channelCount(tensor), () => range);
+}
+
 /** The bounds of the tensor's type. */
 export function anyBounds(tensor: Pick<Tensor, 'shape' | 'dtype'>): ChannelBounds {
   const whole = dtypes[tensor.dtype].range ?? dtypes.int32.range;
-  return boundsOf(channelCount(tensor), () => whole);
+  return sameBounds(tensor, whole);
 }
 
 /** Bounds of each channel from bounds of each element, `low` and `high`. */
@@ -51,6 +56,15 @@ export function hullOf({ min, max }: ChannelBounds): Range {
     min.reduce((least, x) => Math.min(least, x), 2 ** 31 - 1),
     max.reduce((most, x) => Math.max(most, x), -(2 ** 31)),
   ];
+}
+
+/** The bounds of a tensor whose elements are among those of an input, from its channel if it keeps them. */
+export function takenBounds(
+  tensor: { readonly shape: Shape },
+  input: ChannelBounds,
+  keepsChannels: boolean,
+): ChannelBounds {
+  return keepsChannels ? input : sameBounds(tensor, hullOf(input));
 }
 
 /** The image of the bounds under a non-decreasing function. */

@@ -2,7 +2,7 @@
 import { BonsaiError } from '../../errors.js';
 import { allocate, at, type DType, elementCount, type TensorData } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { boundsOf, channelCount, hullOf, rangeAt, tieOf } from '../arithmetic/bounds.js';
+import { takenBounds, tieOf } from '../arithmetic/bounds.js';
 import { realRange } from '../arithmetic/plain.js';
 import { sameQuant } from '../arithmetic/quant.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
@@ -59,15 +59,9 @@ export function extreme(
       return [result];
     },
     macs: () => 0,
-    range(view, [input]) {
-      const bounds = input as ChannelBounds;
-      const isKept = keepsChannels(view);
-      return [
-        boundsOf(channelCount(outputOf(view)), (channel) =>
-          isKept ? rangeAt(bounds, channel) : hullOf(bounds),
-        ),
-      ];
-    },
+    range: (view, [input]) => [
+      takenBounds(outputOf(view), input as ChannelBounds, keepsChannels(view)),
+    ],
     channels: (view) => (keepsChannels(view) ? { kind: 'tied', ties: [tieOf(0)] } : null),
     inPlace: () => [],
   };

@@ -11,7 +11,7 @@ import {
   type TensorData,
 } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { boundsOf, channelCount, hullOf, mapBounds, rangeAt, tieOf } from '../arithmetic/bounds.js';
+import { mapBounds, takenBounds, tieOf } from '../arithmetic/bounds.js';
 import {
   clamp,
   type Multiplier,
@@ -119,12 +119,7 @@ export function summing<A extends ReductionAttrs>(operator: Summing<A>) {
       const scaling = scalingOf(view);
       const [low, high] = rangeOfType(outputOf(view).dtype);
       const count = summedCount(view);
-      const bounds = input as ChannelBounds;
-      // If the channels are added up, the output's last axis is another axis of the input.
-      const isKept = keepsChannels(view);
-      const known = boundsOf(channelCount(outputOf(view)), (channel) =>
-        isKept ? rangeAt(bounds, channel) : hullOf(bounds),
-      );
+      const known = takenBounds(outputOf(view), input as ChannelBounds, keepsChannels(view));
       return [
         mapBounds(known, (x, channel) =>
           clamp(scaled(count * x, scaling, channel < scaling.halvesUp), low, high),
