@@ -4,19 +4,37 @@ import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, Table, WorkTerm } from '../variant.js';
 
+/** Operands by their names in the text: constant ones are tables `<name>_data`, the others parameters. */
+export function operandTables(
+  view: NodeView<object>,
+  names: readonly string[],
+): Pick<KernelCall, 'inputs' | 'flags' | 'tables'> {
+  const operands = names.map((name, position) => ({ ...inputOf(view, position), name, position }));
+  const constants = operands.filter(isConstant);
+  return {
+    inputs: operands.flatMap((one) => (isConstant(one) ? [] : [one.position])),
+    flags: Object.fromEntries(operands.map((one) => [`${one.name}_constant`, isConstant(one)])),
+    tables: Object.fromEntries(
+      constants.map(({ name, data }) => [
+        `${name}_data`,
+        { data: data as Table['data'], role: 'table' },
+      ]),
+    ),
+  };
+}
+
 /** Constant operands are tables `a_data` and `b_data`; the others are parameters. */
 export function operandWalk(
   view: NodeView<object>,
 ): Pick<KernelCall, 'inputs' | 'flags' | 'numbers' | 'tables'> {
-  const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
-  const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
+  const operands = operandTables(view, ['a', 'b']);
   const walk = broadcastWalk(view);
   const { runs, runLength, aStep, bStep, extents, aTurns, bTurns } = walk;
   const nested = extents.length > 1;
   const table = (data: Table['data']): Table => ({ data, role: 'table' });
   return {
-    inputs: [0, 1].filter((position) => !isConstant(operands[position] as (typeof operands)[0])),
-    flags: { a_constant: aConstant, b_constant: bConstant, nested },
+    inputs: operands.inputs,
+    flags: { ...operands.flags, nested },
     numbers: {
       ...{ runs, run_length: runLength, a_step: aStep, b_step: bStep },
       ...(nested
@@ -24,8 +42,7 @@ export function operandWalk(
         : { a_turn: aTurns[0] ?? 0, b_turn: bTurns[0] ?? 0 }),
     },
     tables: {
-      ...(aConstant ? { a_data: table(operands[0].data as Table['data']) } : {}),
-      ...(bConstant ? { b_data: table(operands[1].data as Table['data']) } : {}),
+      ...operands.tables,
       ...(nested
         ? {
             extents: table(Int32Array.from(extents)),

@@ -1,7 +1,5 @@
 /** batch_matmul: four columns at a time, in any order of the operands' elements. */
-
-import type { NodeView, Tensor } from '../../ir/graph.js';
-import { isConstant } from '../../ir/graph.js';
+import type { NodeView } from '../../ir/graph.js';
 import {
   type BatchMatmulAttrs,
   batchMatmul,
@@ -9,7 +7,8 @@ import {
   matricesOf,
   productQuant,
 } from '../../ops/batch_matmul.js';
-import { inputOf, outputOf } from '../../ops/shape/operands.js';
+import { outputOf } from '../../ops/shape/operands.js';
+import { operandTables } from '../layout/walk.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { noRounding, roundingFlags } from './dense.js';
 
@@ -33,19 +32,16 @@ export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
 function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
   const { count, rows, columns, depth, a, b } = matricesOf(view);
   const { dtype } = outputOf(view);
-  const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
-  const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
-  const table = (data: Tensor['data']): Table => ({ data: data as Table['data'], role: 'table' });
+  const operands = operandTables(view, ['a', 'b']);
+  const table = (data: Table['data']): Table => ({ data, role: 'table' });
   const [aSize, bSize] = [evenStep(a.starts), evenStep(b.starts)];
   const broadcast = aSize === null || bSize === null;
   const stage = dtype === 'float32' ? noStage : stageOf(view);
   return {
-    inputs: [0, 1].filter((position) => !isConstant(inputOf(view, position))),
-    outputs: [0],
+    ...{ inputs: operands.inputs, outputs: [0] },
     types: { element: dtype },
     flags: {
-      a_constant: aConstant,
-      b_constant: bConstant,
+      ...operands.flags,
       broadcast,
       real: dtype === 'float32',
       wide: dtype === 'int16',
@@ -58,8 +54,7 @@ function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
       ...(broadcast ? {} : { a_size: aSize, b_size: bSize }),
     },
     tables: {
-      ...(aConstant ? { a_data: table(operands[0].data) } : {}),
-      ...(bConstant ? { b_data: table(operands[1].data) } : {}),
+      ...operands.tables,
       ...(broadcast ? { a_starts: table(a.starts), b_starts: table(b.starts) } : {}),
     },
   };

@@ -7,7 +7,8 @@ import type { Sum } from '../../ops/arithmetic/sum.js';
 import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
+import { operandWalk } from '../layout/walk.js';
+import type { Kernel, KernelCall, KernelVariant } from '../variant.js';
 import { roundingFlags } from './dense.js';
 
 /** Variants of a sum or a difference. */
@@ -101,34 +102,15 @@ export function arithmeticCall(
   flags: Readonly<Record<string, boolean>>,
   arithmetic: Arithmetic,
 ): KernelCall {
-  const operands = [inputOf(view, 0), inputOf(view, 1)] as const;
-  const [aConstant, bConstant] = operands.map(isConstant) as [boolean, boolean];
-  const walk = broadcastWalk(view);
+  const walk = operandWalk(view);
+  const { runs, runLength, aStep, bStep } = broadcastWalk(view);
   const [low, high] = activationRange(view.attrs.activation, outputOf(view));
-  const tables: Record<string, Table> = {};
-  if (aConstant) tables.a_data = { data: operands[0].data as Table['data'], role: 'table' };
-  if (bConstant) tables.b_data = { data: operands[1].data as Table['data'], role: 'table' };
-  const plain = walk.runs === 1 && walk.aStep === walk.bStep;
-  const nested = !plain && walk.extents.length > 1;
-  const numbers: Record<string, number> = { ...arithmetic.numbers, low, high };
-  if (plain) numbers.count = walk.runLength;
-  else {
-    const { runs, runLength, aStep, bStep } = walk;
-    Object.assign(numbers, { runs, run_length: runLength, a_step: aStep, b_step: bStep });
-  }
-  if (nested) {
-    numbers.outer_rank = walk.extents.length;
-    tables.extents = { data: Int32Array.from(walk.extents), role: 'table' };
-    tables.a_turns = { data: Int32Array.from(walk.aTurns), role: 'table' };
-    tables.b_turns = { data: Int32Array.from(walk.bTurns), role: 'table' };
-  } else if (!plain) {
-    Object.assign(numbers, { a_turn: walk.aTurns[0] ?? 0, b_turn: walk.bTurns[0] ?? 0 });
-  }
+  const plain = runs === 1 && aStep === bStep;
+  const places = plain ? { count: runLength } : walk.numbers;
   return {
-    inputs: [0, 1].filter((position) => !isConstant(operands[position] as (typeof operands)[0])),
-    outputs: [0],
-    flags: { ...flags, a_constant: aConstant, b_constant: bConstant, broadcast: !plain, nested },
-    numbers,
-    tables,
+    ...{ inputs: walk.inputs, outputs: [0] },
+    flags: { ...flags, ...walk.flags, broadcast: !plain },
+    numbers: { ...arithmetic.numbers, low, high, ...places },
+    tables: walk.tables,
   };
 }

@@ -1,9 +1,10 @@
 /** select: one of two operands by a condition, all broadcast to the output. */
 import { arenaTypes } from '../../ir/dtypes.js';
-import { elementCount, isConstant, type Tensor } from '../../ir/graph.js';
+import { elementCount } from '../../ir/graph.js';
 import { broadcasting, type SelectAttrs } from '../../ops/select.js';
 import { operandsWalk } from '../../ops/shape/broadcast.js';
 import { outputOf } from '../../ops/shape/operands.js';
+import { operandTables } from '../layout/walk.js';
 import type { KernelVariant, Table } from '../variant.js';
 
 /** The operands' names in the text. */
@@ -17,26 +18,21 @@ export const selectVariant: KernelVariant<SelectAttrs> = {
     scratchBytes: 0,
     work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 20 } }),
     calls() {
-      const inputs = view.inputs as readonly Tensor[];
+      const operands = operandTables(view, names);
       const { runs, runLength, steps, extents, turns } = operandsWalk(broadcasting(view));
       const table = (data: Table['data']): Table => ({ data, role: 'table' });
       const each = <T>(suffix: string, of: (i: number) => T) =>
         Object.fromEntries(names.map((name, i) => [`${name}_${suffix}`, of(i)]));
-      const constants = inputs.flatMap(({ data }, i) =>
-        data === null ? [] : [[`${names[i]}_data`, table(data as Table['data'])] as const],
-      );
       return [
         {
-          inputs: inputs.flatMap((tensor, i) => (isConstant(tensor) ? [] : [i])),
-          outputs: [0],
+          ...{ inputs: operands.inputs, outputs: [0], flags: operands.flags },
           types: { element: outputOf(view).dtype },
-          flags: each('constant', (i) => isConstant(inputs[i] as Tensor)),
           numbers: {
             ...{ runs, run_length: runLength, outer_rank: extents.length },
             ...each('step', (i) => steps[i] as number),
           },
           tables: {
-            ...Object.fromEntries(constants),
+            ...operands.tables,
             ...each('turns', (i) => table(Int32Array.from(turns[i] ?? []))),
             extents: table(Int32Array.from(extents)),
           },
