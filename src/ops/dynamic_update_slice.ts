@@ -4,6 +4,7 @@ import { arenaTypes } from '../ir/dtypes.js';
 import { at, isConstant, type NodeView, type TensorData } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { hullOf, sameBounds } from './arithmetic/bounds.js';
+import { clamp } from './arithmetic/quant.js';
 import { requireIndexType } from './shape/indices.js';
 import { rowMajorStrides } from './shape/movement.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
@@ -38,11 +39,8 @@ export const dynamicUpdateSlice = {
   },
   evaluate(view, [whole, part, start]) {
     const results = (whole as TensorData).slice();
-    const { limits, strides, extents } = updateDims(view);
-    const first = limits.reduce((sum, limit, d) => {
-      const index = Math.min(Math.max(0, Number(start?.[d])), limit);
-      return sum + index * (strides[d] as number);
-    }, 0);
+    const { strides, extents } = updateDims(view);
+    const first = firstPlace(view, start as TensorData);
     const steps = rowMajorStrides(extents);
     part?.forEach((value: number | bigint, i: number) => {
       const place = steps.reduce(
@@ -61,6 +59,15 @@ export const dynamicUpdateSlice = {
   },
   inPlace: (view) => (isConstant(inputOf(view, 0)) ? [] : [0]),
 } satisfies OpDef<DynamicUpdateSliceAttrs>;
+
+/** The place in the tensor of the part's first element. @param start of the part, as input 2 has it */
+export function firstPlace(view: NodeView<DynamicUpdateSliceAttrs>, start: TensorData): number {
+  const { limits, strides } = updateDims(view);
+  return limits.reduce(
+    (sum, limit, d) => sum + clamp(Number(start[d]), 0, limit) * (strides[d] as number),
+    0,
+  );
+}
 
 /** For each dimension: extents of the part, strides of the tensor, and where the part may begin. */
 export function updateDims(view: NodeView<DynamicUpdateSliceAttrs>) {

@@ -3,6 +3,7 @@ import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { takenBounds, tieOf } from './arithmetic/bounds.js';
+import { clamp } from './arithmetic/quant.js';
 import { type GatherAttrs, gatheredShape } from './gather.js';
 import { requireIndexType } from './shape/indices.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
@@ -26,7 +27,7 @@ export const take = {
     for (let part = 0; part < batches * blocks * count; part++) {
       const block = Math.floor(part / count);
       const given = Number(indices?.[Math.floor(block / blocks) * count + (part % count)]);
-      const index = Math.min(Math.max(given, 0), extent - 1);
+      const index = clamp(given, 0, extent - 1);
       for (let i = 0; i < size; i++) {
         results[part * size + i] = table?.[(block * extent + index) * size + i] as never;
       }

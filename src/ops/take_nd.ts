@@ -3,6 +3,7 @@ import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
 import { hullOf, sameBounds } from './arithmetic/bounds.js';
+import { clamp } from './arithmetic/quant.js';
 import { type GatherNdAttrs, gatheredNdShape } from './gather_nd.js';
 import { requireIndexType } from './shape/indices.js';
 import { rowMajorStrides } from './shape/movement.js';
@@ -27,7 +28,7 @@ export const takeNd = {
     for (let part = 0; part < count; part++) {
       const from = extents.reduce((sum, extent, d) => {
         const given = Number(indices?.[part * extents.length + d]);
-        return sum + Math.min(Math.max(given, 0), extent - 1) * (strides[d] as number);
+        return sum + clamp(given, 0, extent - 1) * (strides[d] as number);
       }, 0);
       for (let i = 0; i < size; i++) results[part * size + i] = table?.[from + i] as never;
     }

@@ -1,12 +1,12 @@
 /** take and take_nd: a copy for each index, which is kept inside the tensor. */
 import { arenaTypes } from '../../ir/dtypes.js';
-import { byteCount, dtypes, elementCount, isConstant } from '../../ir/graph.js';
+import { byteCount, dtypes, elementCount, isConstant, type NodeView } from '../../ir/graph.js';
 import type { GatherAttrs } from '../../ops/gather.js';
 import type { GatherNdAttrs } from '../../ops/gather_nd.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { takeDims } from '../../ops/take.js';
 import { takeNdDims } from '../../ops/take_nd.js';
-import type { KernelVariant, Table } from '../variant.js';
+import type { KernelCall, KernelVariant, Table } from '../variant.js';
 
 export const takeVariant: KernelVariant<GatherAttrs> = {
   template: 'portable/take',
@@ -24,20 +24,15 @@ export const takeVariant: KernelVariant<GatherAttrs> = {
         parts: { count: elementCount(output.shape) / size, cycles: 40 },
       }),
       calls() {
-        const table = inputOf(view, 0);
-        const constant = isConstant(table);
-        const data = table.data as Table['data'];
+        const call = callOf(view);
         return [
           {
-            inputs: constant ? [1] : [0, 1],
-            outputs: [0],
-            bytes: true,
-            flags: { constant, single: bytes === 1 },
+            ...call,
+            flags: { ...call.flags, single: bytes === 1 },
             numbers: {
               ...{ batches, blocks, count, last: extent - 1, block_bytes: extent * bytes },
               ...(bytes === 1 ? {} : { bytes }),
             },
-            tables: constant ? { table: { data, role: 'weights' } } : {},
           },
         ];
       },
@@ -64,15 +59,13 @@ export const takeNdVariant: KernelVariant<GatherNdAttrs> = {
         parts: { count, cycles: 40 + 12 * extents.length },
       }),
       calls() {
-        const table = inputOf(view, 0);
-        const constant = isConstant(table);
-        const data = table.data as Table['data'];
+        const call = callOf(view);
         return [
           {
-            ...{ inputs: constant ? [1] : [0, 1], outputs: [0], bytes: true, flags: { constant } },
+            ...call,
             numbers: { count, depth: extents.length, bytes: size * width },
             tables: {
-              ...(constant ? { table: { data, role: 'weights' } } : {}),
+              ...call.tables,
               lasts: words(extents.map((extent) => extent - 1)),
               strides: words(strides.map((stride) => stride * width)),
             },
@@ -82,3 +75,14 @@ export const takeNdVariant: KernelVariant<GatherNdAttrs> = {
     };
   },
 };
+
+/** The tensor of parts is a table where it is a constant. */
+function callOf(view: NodeView<object>): Omit<KernelCall, 'numbers'> {
+  const parts = inputOf(view, 0);
+  const constant = isConstant(parts);
+  const table: Table = { data: parts.data as Table['data'], role: 'weights' };
+  return {
+    ...{ inputs: constant ? [1] : [0, 1], outputs: [0], bytes: true, flags: { constant } },
+    tables: constant ? { table } : {},
+  };
+}

@@ -1,8 +1,9 @@
 /** dynamic_update_slice: a copy of the tensor, unless it is in place, and runs of the part. */
 import { arenaTypes } from '../../ir/dtypes.js';
-import { byteCount, dtypes, elementCount, isConstant } from '../../ir/graph.js';
+import { byteCount, dtypes, elementCount } from '../../ir/graph.js';
 import {
   type DynamicUpdateSliceAttrs,
+  firstPlace,
   updateDims,
   updateRank,
 } from '../../ops/dynamic_update_slice.js';
@@ -32,16 +33,10 @@ export const updateSliceVariant: KernelVariant<DynamicUpdateSliceAttrs> = {
           .slice(0, runFrom)
           .map((extent, d) => ({ extent, outStride: (strides[d] as number) * width }))
           .reverse();
-        const start = inputOf(view, 2);
+        const { data: start } = inputOf(view, 2);
+        const fixed = start !== null;
         const table = (values: readonly number[]) =>
           ({ data: Int32Array.from(values), role: 'table' }) as const;
-        const begin = (place: number, d: number) =>
-          Math.min(Math.max(0, place), limits[d] as number) * (strides[d] as number) * width;
-        const fixed = isConstant(start);
-        const first = Array.from(start.data ?? [], Number).reduce(
-          (sum, i, d) => sum + begin(i, d),
-          0,
-        );
         return [
           {
             inputs: fixed ? [0, 1] : [0, 1, 2],
@@ -51,7 +46,7 @@ export const updateSliceVariant: KernelVariant<DynamicUpdateSliceAttrs> = {
             numbers: {
               count: byteCount(output),
               run: elementCount(extents.slice(runFrom)) * width,
-              ...(fixed ? { first } : { rank: limits.length }),
+              ...(fixed ? { first: firstPlace(view, start) * width } : { rank: limits.length }),
               ...(outer.length > 0
                 ? { runs: elementCount(extents.slice(0, runFrom)), most: updateRank }
                 : {}),
