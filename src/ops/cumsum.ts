@@ -1,5 +1,4 @@
 /** cumsum (CUMSUM): sums of the elements so far, along one dimension. */
-import { BonsaiError } from '../errors.js';
 import { allocate, at, type DType, elementCount, isConstant, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import {
@@ -10,6 +9,7 @@ import {
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
+import { lineStarts, linesOf, requireDimension } from './shape/lines.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 /** TFLM has kernels of int8 and float32, desktop TFLite of int32 and float32. */
@@ -51,45 +51,27 @@ export function cumsumScalingOf(view: NodeView<object>): CumsumScaling {
   return { inputZeroPoint: input.zeroPoint, outputZeroPoint: output.zeroPoint, multiplier };
 }
 
-/** The dimension as a line of `depth` elements that lie `inner` apart, in each of `blocks`. */
-export function cumsumDims(view: NodeView<CumsumAttrs>) {
-  const { shape } = inputOf(view, 0);
-  const { axis } = view.attrs;
-  return {
-    blocks: elementCount(shape.slice(0, axis)),
-    depth: shape[axis] as number,
-    inner: elementCount(shape.slice(axis + 1)),
-  };
-}
-
 export const cumsum = {
   name: 'cumsum',
   types: cumsumTypes,
   infer(view) {
-    const { shape } = inputOf(view, 0);
-    const { axis } = view.attrs;
-    if (axis >= 0 && axis < shape.length) return [shape];
-    throw new BonsaiError(
-      'bad-shape',
-      at(view.node),
-      `axis ${axis} is outside its ${shape.length} dimensions`,
-      'convert the model again',
-    );
+    requireDimension(view, view.attrs.axis);
+    return [inputOf(view, 0).shape];
   },
   check(view) {
     if (requireOneType(view, cumsumTypes) === 'int8') cumsumScalingOf(view);
   },
   evaluate(view, [input]) {
     const { dtype, shape } = outputOf(view);
-    const { blocks, depth, inner } = cumsumDims(view);
+    const lines = linesOf(view);
+    const { extent, inner } = lines;
     const { exclusive, reverse } = view.attrs;
     const { begin, add, result } = arithmeticOf(view);
     const results = allocate(dtype, elementCount(shape));
-    for (let line = 0; line < blocks * inner; line++) {
-      const first = Math.floor(line / inner) * depth * inner + (line % inner);
+    for (const first of lineStarts(lines)) {
       let sum = begin;
-      for (let d = 0; d < depth; d++) {
-        const place = first + (reverse ? depth - 1 - d : d) * inner;
+      for (let d = 0; d < extent; d++) {
+        const place = first + (reverse ? extent - 1 - d : d) * inner;
         const next = add(sum, Number(input?.[place]));
         results[place] = result(exclusive ? sum : next) as never;
         sum = next;

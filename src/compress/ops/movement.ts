@@ -3,7 +3,7 @@ import { BonsaiError } from '../../errors.js';
 import { at, elementCount, type NodeView } from '../../ir/graph.js';
 import type { ArgExtremeAttrs } from '../../ops/arg_extreme.js';
 import type { ConcatenationAttrs } from '../../ops/concatenation.js';
-import { type CumsumAttrs, cumsumDims } from '../../ops/cumsum.js';
+import type { CumsumAttrs } from '../../ops/cumsum.js';
 import { opOf } from '../../ops/index.js';
 import { leastNorm } from '../../ops/l2_normalization.js';
 import type { MeanAttrs } from '../../ops/mean.js';
@@ -18,6 +18,7 @@ import {
   nearestPixels,
   type ResizeNearestNeighborAttrs,
 } from '../../ops/resize_nearest_neighbor.js';
+import { linesOf } from '../../ops/shape/lines.js';
 import { eachElement, type Moving } from '../../ops/shape/movement.js';
 import type { ReductionAttrs } from '../../ops/shape/reduction.js';
 import type { SoftmaxAttrs } from '../../ops/softmax.js';
@@ -46,7 +47,7 @@ export const untraced: Trace = (_, view) => {
 /** Each sum is a column of a matrix of ones and zeros: TensorFlow.js's own has a wrong gradient. */
 export const cumsum: Trace<CumsumAttrs> = (tf, view, inputs) => {
   const { exclusive, reverse } = view.attrs;
-  const { blocks, depth, inner } = cumsumDims(view);
+  const { blocks, extent: depth, inner } = linesOf(view);
   const isPart = (from: number, to: number) =>
     from === to ? !exclusive : reverse ? from > to : from < to;
   const parts = Float32Array.from({ length: depth * depth }, (_, i) =>

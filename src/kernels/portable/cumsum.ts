@@ -1,12 +1,7 @@
 /** cumsum: one pass over each line. */
 import { elementCount } from '../../ir/graph.js';
-import {
-  type CumsumAttrs,
-  cumsumDims,
-  cumsumScalingOf,
-  cumsumTypes,
-  cumsumUnit,
-} from '../../ops/cumsum.js';
+import { type CumsumAttrs, cumsumScalingOf, cumsumTypes, cumsumUnit } from '../../ops/cumsum.js';
+import { linesOf } from '../../ops/shape/lines.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import type { KernelVariant } from '../variant.js';
 
@@ -17,6 +12,7 @@ export const cumsumVariant: KernelVariant<CumsumAttrs> = {
   match: (view) => {
     const { shape, dtype } = outputOf(view);
     const { exclusive, reverse } = view.attrs;
+    const { blocks, extent, inner } = linesOf(view);
     const scaling = dtype === 'int8' ? cumsumScalingOf(view) : null;
     return {
       scratchBytes: 0,
@@ -26,7 +22,7 @@ export const cumsumVariant: KernelVariant<CumsumAttrs> = {
           ...{ inputs: [0], outputs: [0], types: { element: dtype }, tables: {} },
           flags: { exclusive, reverse, scaled: scaling !== null, real: dtype === 'float32' },
           numbers: {
-            ...cumsumDims(view),
+            ...{ blocks, depth: extent, inner },
             ...(scaling === null
               ? {}
               : {

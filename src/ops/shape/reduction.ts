@@ -1,6 +1,7 @@
 /** Operators that reduce whole dimensions to one element: mean, reduce_max, reduce_min. */
 import { BonsaiError } from '../../errors.js';
 import { at, type NodeView, type Shape } from '../../ir/graph.js';
+import { requireDimension } from './lines.js';
 import { inputOf } from './operands.js';
 
 export interface ReductionAttrs {
@@ -14,15 +15,7 @@ export interface ReductionAttrs {
 export function reducedShape(view: NodeView<ReductionAttrs>): Shape {
   const { shape } = inputOf(view, 0);
   const { axes, keepDims } = view.attrs;
-  const wrong = axes.find((axis) => !(axis >= 0 && axis < shape.length));
-  if (wrong !== undefined) {
-    throw new BonsaiError(
-      'bad-shape',
-      at(view.node),
-      `axis ${wrong} is outside its ${shape.length} dimensions`,
-      'convert the model again',
-    );
-  }
+  for (const axis of axes) requireDimension(view, axis);
   if (keepDims) return shape.map((extent, i) => (axes.includes(i) ? 1 : extent));
   return shape.filter((_, i) => !axes.includes(i));
 }
