@@ -179,6 +179,17 @@ describe('plan: branches and loops', () => {
     });
   }
 
+  it('the result of a branch may lie in the input that no other step reads', () => {
+    const module = branching(
+      1,
+      (b, [x = 0]) => [b.node('neg', [x])],
+      (b) => [constant(b, 9)],
+    );
+    const { plan } = planned(runPasses(module, { faithful: false }));
+    // The condition is a byte.
+    expect(plan.arenaBytes).to.equal(values + 4);
+  });
+
   it('a loop costs as many turns as are possible', () => {
     const countOf = (turns: number) =>
       planned(

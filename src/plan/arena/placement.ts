@@ -35,7 +35,7 @@ export function planArena(
 ): Arena {
   const { nodes, owners, buffers: tensors, indexOf, bufferOf, diesIn } = resolve(schedule);
   const relations = nodes.flatMap((node, step): Relation[] => {
-    const output = indexOf(node.outputs[0] ?? -1);
+    const output = indexOf(owners.get(node.outputs[0] ?? -1) ?? -1);
     const sharings = sharingsOf(node, owners, kernels[step]?.overlaps ?? [], diesIn(step));
     return sharings.map((sharing) => ({ ...sharing, input: indexOf(sharing.input), output }));
   });
