@@ -22,9 +22,12 @@ import { loadTarget } from '../../src/target/index.js';
 import { encode } from '../../src/write/flatbuffer.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
-import { type RawModel, type RawSubgraph, tensor } from './fixture.js';
+import { type RawModel, type RawSubgraph, tensor, typeCode } from './fixture.js';
 
-const codes = ['WHILE', 'IF', 'LESS', 'ADD', 'NEG', 'LOGICAL_AND', 'VAR_HANDLE', 'GREATER_EQUAL'];
+const codes = [
+  ...['WHILE', 'IF', 'LESS', 'ADD', 'NEG', 'LOGICAL_AND', 'VAR_HANDLE', 'GREATER_EQUAL'],
+  ...['DEQUANTIZE', 'ZEROS_LIKE'],
+];
 const operator = (name: string, inputs: number[], outputs: number[], type = 0, values = {}) => ({
   ...{ opcodeIndex: codes.indexOf(name), inputs, outputs },
   ...(type === 0
@@ -153,6 +156,40 @@ describe('control flow', () => {
     expect(graph.nodes.map(({ op, attrs }) => [op, attrs.turns])).to.deep.equal([['while', 100]]);
     expect([...(evaluateGraph(graph, [input]).outputs[0] ?? [])]).to.deep.equal([...input]);
   });
+
+  /** x = x + c in each turn, where the importer computes c. */
+  const computed: readonly [edge: string, change: Parameters<typeof loopModel>[0]][] = [
+    [
+      'weights stored as float16',
+      (model, all) => {
+        const [main, condition, body] = all as [RawSubgraph, RawSubgraph, RawSubgraph];
+        const real = { type: typeCode('float32'), quantization: undefined };
+        for (const { tensors } of [main, condition, body]) {
+          for (const each of tensors) if (each.shape.length === 2) Object.assign(each, real);
+        }
+        const half = model.buffers.push({ data: new Uint8Array(8) }) - 1;
+        body.tensors.push(tensor('c', 'float32', [1, 4]), tensor('c16', 'float16', [1, 4], half));
+        body.operators[1] = operator('DEQUANTIZE', [6], [5]);
+        body.operators.push(operator('ADD', [1, 5], [4], 11));
+      },
+    ],
+    [
+      'zeros',
+      (_, [, , body]) => {
+        body?.tensors.push(value('c'));
+        body?.operators.splice(1, 1, operator('ZEROS_LIKE', [1], [5]));
+        body?.operators.push(operator('ADD', [1, 5], [4], 11));
+      },
+    ],
+  ];
+  for (const [edge, change] of computed) {
+    it(`a loop of many turns stays one with ${edge} in its body`, () => {
+      const { nodes } = mainGraph(load(longModel(change)));
+      const [, body] = nodes[0]?.graphs ?? [];
+      const found = [nodes, body?.nodes ?? []].map((all) => all.map(({ op }) => op));
+      expect(found).to.deep.equal([['while'], ['add', 'add']]);
+    });
+  }
 
   it('24 operators are laid out, 25 are a loop', () => {
     const opsOf = (turns: number) =>

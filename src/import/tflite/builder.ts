@@ -5,7 +5,7 @@ import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { mostTurns } from '../../ops/while.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
-import type { Edges } from './edges.js';
+import { type Edges, innerEdges } from './edges.js';
 import { foldableOf, foldedOperators } from './folded.js';
 import { rows } from './ops.js';
 import {
@@ -147,15 +147,15 @@ export class GraphBuilder {
 
   /** The graph of a subgraph that an operator runs. */
   private owned(subgraph: RawSubgraph): Graph {
-    const { inputs, outputs, operators } = subgraph;
-    const edges = { inputs, outputs, skipped: new Set<number>(), constants: new Map() };
+    const edges = innerEdges(this.raw, subgraph);
     const builder = new GraphBuilder(this.raw, subgraph, edges, this.rounding);
-    for (const [index, operator] of operators.entries()) {
+    const operators = [...subgraph.operators.entries()].filter(([i]) => !edges.skipped.has(i));
+    for (const [index, operator] of operators) {
       const name = operatorName(this.raw, operator);
       if (operator.graphs === undefined && !isKnown(name)) throw builder.unknown(operator, index);
     }
-    const ids = inputs.map((index) => builder.idOf(index));
-    for (const [index, operator] of operators.entries()) {
+    const ids = edges.inputs.map((index) => builder.idOf(index));
+    for (const [index, operator] of operators) {
       const name = operatorName(this.raw, operator);
       if (variableOperators.has(name) || rows.get(name)?.states !== undefined) {
         const where = placeOf(this.raw, subgraph, operator, index);

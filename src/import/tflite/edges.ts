@@ -2,15 +2,13 @@
  * The operators around the integer network that are no work for the device: conversions from and to
  * float at the model's edge, constants stored as float16, arithmetic on shapes.
  */
-import { attempt, BonsaiError } from '../../errors.js';
 import { allocate, elementCount, type Tensor, type TensorData } from '../../ir/graph.js';
 import { spend } from '../flatbuffer.js';
 import { floatOfHalf } from '../half.js';
-import { foldableOf, foldedOperators } from './folded.js';
+import { foldedOf } from './folded.js';
 import { rows } from './ops.js';
 import {
   operatorName,
-  placeOf,
   type RawModel,
   type RawOperator,
   type RawSubgraph,
@@ -69,38 +67,57 @@ export function edgesOf(raw: RawModel, subgraph: RawSubgraph): Edges {
     return source;
   });
 
+  compute(raw, subgraph, skipped, constants);
+  skipShapeArithmetic(raw, subgraph, new Set(outputs), skipped);
+  return { inputs, outputs, skipped, constants };
+}
+
+/** Those of a subgraph that an operator runs: it takes and gives tensors as they are. */
+export function innerEdges(raw: RawModel, subgraph: RawSubgraph): Edges {
+  const { inputs, outputs } = subgraph;
+  const skipped = new Set<number>();
+  const constants = new Map<number, Tensor>();
+  compute(raw, subgraph, skipped, constants);
+  return { inputs, outputs, skipped, constants };
+}
+
+/** Those of an operator alone. */
+export const noEdges: Edges = {
+  ...{ inputs: [], outputs: [] },
+  ...{ skipped: new Set(), constants: new Map() },
+};
+
+/** Adds what operators compute of shapes and constants. */
+function compute(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  skipped: Set<number>,
+  constants: Map<number, Tensor>,
+): void {
+  const at = (index: number) => rawTensor(raw, subgraph, index);
   subgraph.operators.forEach((operator, index) => {
     const [source = -1] = operator.inputs;
     const [output = -1] = operator.outputs;
-    if (name(operator) !== 'DEQUANTIZE' || skipped.has(index) || source < 0) return;
+    if (operatorName(raw, operator) !== 'DEQUANTIZE' || skipped.has(index) || source < 0) return;
     const values = dequantized(raw, importTensor(raw, at(source), source));
     if (values === null) return;
     constants.set(output, { ...importTensor(raw, at(output), output), data: values });
     skipped.add(index);
   });
-
   subgraph.operators.forEach((operator, index) => {
     const [output = -1] = operator.outputs;
-    const fold = foldedOperators.get(name(operator));
-    if (fold === undefined || output < 0) return;
-    const where = placeOf(raw, subgraph, operator, index);
-    const result = attempt(() => fold(foldableOf(raw, subgraph, operator, where, constants)));
-    // Refused later, if what it computes is needed.
-    if (result instanceof BonsaiError) return;
-    const { shape } = result;
-    const count = elementCount(shape);
-    spend(raw.source, count);
+    // What is refused here is refused later, if what it computes is needed.
+    const folded = output < 0 ? null : foldedOf(raw, subgraph, operator, index, constants);
+    if (folded === null) return;
+    const { shape } = folded;
     const tensor = importTensor(raw, { ...at(output), shape: [...shape] }, output);
-    const data = allocate(tensor.dtype, count);
-    result.elements().forEach((value, i) => {
+    const data = allocate(tensor.dtype, elementCount(shape));
+    folded.elements().forEach((value, i) => {
       data[i] = (tensor.dtype === 'int64' ? BigInt(value) : value) as never;
     });
     constants.set(output, { ...tensor, data });
     skipped.add(index);
   });
-
-  skipShapeArithmetic(raw, subgraph, new Set(outputs), skipped);
-  return { inputs, outputs, skipped, constants };
 }
 
 interface Place {

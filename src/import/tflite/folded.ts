@@ -1,8 +1,16 @@
 /** Operators whose results follow from shapes and constants: the importer computes them. */
-import { BonsaiError } from '../../errors.js';
+import { attempt, BonsaiError } from '../../errors.js';
 import { elementCount, type Shape, type Tensor } from '../../ir/graph.js';
 import { broadcastShapes } from '../../ops/shape/broadcast.js';
-import { type RawModel, type RawOperator, type RawSubgraph, rawTensor } from './read.js';
+import { spend } from '../flatbuffer.js';
+import {
+  operatorName,
+  placeOf,
+  type RawModel,
+  type RawOperator,
+  type RawSubgraph,
+  rawTensor,
+} from './read.js';
 import { unsupported } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { importTensor } from './tensors.js';
@@ -63,6 +71,28 @@ export function foldableOf(
       return data === null ? null : Array.from(data, Number);
     },
   };
+}
+
+/**
+ * What an operator computes; null where it computes no constant, or its inputs do not fit.
+ *
+ * @param constants of operators that are computed already
+ * @throws BonsaiError 'too-large' for more elements than a file may make
+ */
+export function foldedOf(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  operator: RawOperator,
+  index: number,
+  constants: ReadonlyMap<number, Tensor>,
+): Folded | null {
+  const fold = foldedOperators.get(operatorName(raw, operator));
+  if (fold === undefined) return null;
+  const where = placeOf(raw, subgraph, operator, index);
+  const folded = attempt(() => fold(foldableOf(raw, subgraph, operator, where, constants)));
+  if (folded instanceof BonsaiError) return null;
+  spend(raw.source, elementCount(folded.shape));
+  return folded;
 }
 
 const zeros = (shape: Shape) => new Array<number>(elementCount(shape)).fill(0);

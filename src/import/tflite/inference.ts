@@ -1,5 +1,5 @@
 /** Shapes and integers that follow from others, inferred without a run of the model. */
-import { attempt, BonsaiError, InternalError } from '../../errors.js';
+import { InternalError } from '../../errors.js';
 import {
   elementCount,
   type Graph,
@@ -12,9 +12,9 @@ import {
 } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { opOf } from '../../ops/index.js';
-import { spend } from '../flatbuffer.js';
 import { GraphBuilder, optionsOf } from './builder.js';
-import { foldableOf, foldedOperators } from './folded.js';
+import { noEdges } from './edges.js';
+import { foldedOf } from './folded.js';
 import { rows } from './ops.js';
 import {
   operatorName,
@@ -113,7 +113,7 @@ export class Inference {
     const [result = -1] = operator.outputs;
     const type = tensorTypes[this.tensors[result]?.type ?? -1];
     if (name === 'SHAPE' || type === 'int32') {
-      const folded = this.folded(name, operator, index);
+      const folded = this.folded(operator, index);
       if (folded !== null) return folded;
     }
     if (type !== 'int32' && type !== 'bool') return null;
@@ -132,16 +132,10 @@ export class Inference {
   }
 
   /** What the importer computes of shapes and constants; null where it computes nothing. */
-  private folded(name: string, operator: RawOperator, index: number): Values | null {
-    const fold = foldedOperators.get(name);
-    if (fold === undefined) return null;
-    const raw = this.current();
+  private folded(operator: RawOperator, index: number): Values | null {
     const subgraph = { ...this.subgraph, tensors: this.tensors };
-    const where = placeOf(this.raw, this.subgraph, operator, index);
-    const result = attempt(() => fold(foldableOf(raw, subgraph, operator, where, new Map())));
-    if (result instanceof BonsaiError) return null;
-    spend(raw.source, elementCount(result.shape));
-    return { data: Int32Array.from(result.elements()), shape: result.shape };
+    const result = foldedOf(this.current(), subgraph, operator, index, new Map());
+    return result && { data: Int32Array.from(result.elements()), shape: result.shape };
   }
 
   /** Shapes of the operator's outputs. @throws BonsaiError */
@@ -187,8 +181,7 @@ export class Inference {
   /** An operator that owns graphs as a node, in a graph of its own. */
   nodeOf(operator: RawOperator, rounding: RuntimeRounding): { graph: Graph; node: Node } {
     const alone = { ...this.subgraph, tensors: this.tensors, operators: [operator] };
-    const edges = { inputs: [], outputs: [], skipped: new Set<number>(), constants: new Map() };
-    const builder = new GraphBuilder(this.current(), alone, edges, rounding);
+    const builder = new GraphBuilder(this.current(), alone, noEdges, rounding);
     builder.add(operator, 0);
     const [node] = builder.nodes;
     if (node === undefined) throw new InternalError('import', 'an operator without a node');
@@ -209,8 +202,7 @@ export class Inference {
       outputs: outputs.map((_, i) => present.length + i),
     };
     const alone = { ...this.subgraph, tensors, operators: [renumbered] };
-    const edges = { inputs: [], outputs: [], skipped: new Set<number>(), constants: new Map() };
-    const builder = new GraphBuilder(this.current(), alone, edges, 'tflm');
+    const builder = new GraphBuilder(this.current(), alone, noEdges, 'tflm');
     builder.add(renumbered, index);
     const [node] = builder.nodes;
     if (node === undefined) throw new InternalError('import', 'an operator without a node');
