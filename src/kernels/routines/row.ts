@@ -5,7 +5,6 @@
  */
 import type { NodeView } from '../../ir/graph.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
-import { hasResidual } from '../../ops/arithmetic/residual.js';
 import type { Convolution, ConvolutionVariants } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
@@ -65,7 +64,7 @@ export function rowKernel(kernel: RowKernel): ConvolutionVariants {
   return (when, describe) => ({
     ...{ template, text, needs, skipsZeros },
     match(view, context) {
-      if (!when(view) || hasResidual(view)) return null;
+      if (!when(view)) return null;
       const layer = describe(view);
       if (!isWholeImage(layer.shape)) return null;
       const rows = rowsOf(view, layer);

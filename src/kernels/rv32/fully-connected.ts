@@ -8,7 +8,6 @@
  */
 import type { NodeView } from '../../ir/graph.js';
 import { type AccumulationAttrs, biasesFor, weightsOf } from '../../ops/arithmetic/accumulation.js';
-import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
 import type { LaneRange } from '../routines/runs.js';
@@ -72,7 +71,7 @@ function variantOf<A extends AccumulationAttrs>(
     text: pairs.template,
     needs: ['mul32', 'rv32'],
     match(view, { facts }) {
-      if (!when(view) || hasResidual(view)) return null;
+      if (!when(view)) return null;
       const { filters, stage } = describe(view);
       const { channels, depth, position } = filters;
       if (channels < fewestChannels) return null;
