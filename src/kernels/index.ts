@@ -11,7 +11,7 @@ import { batchMatmul } from '../ops/batch_matmul.js';
 import { batchToSpaceNd } from '../ops/batch_to_space_nd.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
 import { castTypes } from '../ops/cast.js';
-import { type CompareAttrs, comparedTypes } from '../ops/compare.js';
+import { type CompareAttrs, comparedTypes, scalingsOf } from '../ops/compare.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { depthToSpace } from '../ops/depth_to_space.js';
@@ -439,7 +439,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     prelu.name,
     {
       variants: [
-        ...pairVariants('portable/prelu', 'prelu', leak),
+        ...pairVariants('portable/prelu', 'prelu', leak, binaryTypes),
         plainPairVariant('prelu', ['float32']),
       ],
     },
@@ -496,7 +496,11 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ],
   [
     'compare',
-    { variants: [plainPairVariant<CompareAttrs>(({ relation }) => relation, comparedTypes)] },
+    {
+      variants: [
+        plainPairVariant<CompareAttrs>(({ relation }) => relation, comparedTypes, { scalingsOf }),
+      ],
+    },
   ],
   ['floor_div', { variants: [plainPairVariant('floor_div', numbers)] }],
   ['floor_mod', { variants: [plainPairVariant('floor_mod', numbers)] }],

@@ -8,11 +8,11 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio } from './arithmetic/rescale.js';
+import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
 import { broadcastShape, requireRank } from './shape/broadcast.js';
 import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
 
-/** Both runtimes give the same bits. */
+/** Both runtimes give the same bits, but for int16, which is the desktop's. */
 export interface CompareAttrs {
   readonly relation: Relation;
 }
@@ -29,9 +29,9 @@ export const relations = {
 export type Relation = keyof typeof relations;
 
 /** The operands of a node have one of these types. */
-export const comparedTypes: readonly DType[] = ['int8', 'int32', 'float32', 'bool'];
+export const comparedTypes: readonly DType[] = ['int8', 'int16', 'int32', 'float32', 'bool'];
 
-/** An int8 operand in a scale that both have: round((q − zero point) · 2^8 · scale). */
+/** An operand in a scale that both have: round((q − zero point) · 2^8 · scale). */
 export interface Scaling {
   readonly zeroPoint: number;
   readonly multiplier: number;
@@ -39,12 +39,23 @@ export interface Scaling {
 }
 
 /**
- * Those of int8 operands; null for other types, which are compared as they are.
- *
- * @throws BonsaiError 'bad-quantization' for a scale from 1 up, where the runtimes abort
+ * Of int16 operands, which TFLM lacks, desktop TFLite scales those that shall be equal, and compares
+ * others as they are stored, whatever their scales.
  */
-export function scalingsOf(view: NodeView<object>): readonly [Scaling, Scaling] | null {
-  if (inputOf(view, 0).dtype !== 'int8') return null;
+function isScaled({ attrs: { relation }, inputs: [input] }: NodeView<CompareAttrs>): boolean {
+  if (input?.dtype !== 'int16') return input?.dtype === 'int8';
+  return relation === 'not_equal' || (relation === 'equal' && input.quant !== null);
+}
+
+/**
+ * Those of quantized operands; null for others, which are compared as they are.
+ *
+ * @throws BonsaiError 'bad-quantization' for a scale from 1 up, where the runtimes abort, and for
+ *   operands of NOT_EQUAL without a scale, of which desktop TFLite computes nothing
+ */
+export function scalingsOf(view: NodeView<CompareAttrs>): readonly [Scaling, Scaling] | null {
+  if (!isScaled(view)) return null;
+  requireSymmetric(view);
   const [a, b] = [0, 1].map((position): Scaling => {
     const { scale, zeroPoint } = perTensor(inputOf(view, position), at(view.node));
     if (scale >= 1) throw badRatio(view, `compares at a scale of ${scale}, must be below 1`);

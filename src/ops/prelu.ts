@@ -1,4 +1,5 @@
 /** prelu (PRELU): x where x ≥ 0, alpha · x below, with an alpha for each channel or element. */
+import { BonsaiError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
@@ -8,18 +9,31 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio } from './arithmetic/rescale.js';
+import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-/** Input 1 is alpha. Both runtimes give the same bits: TFLM's reference/prelu.h is desktop's. */
+/** Input 1 is alpha, of int8 if input 0 is int16. Both runtimes give the same bits: TFLM's reference/prelu.h is desktop's. */
 export interface PreluAttrs extends BinaryAttrs {}
 
-export const prelu = binary<PreluAttrs>('prelu', leak, {
-  // TFLM has no kernel of int16.
-  quantized: ['int8'],
+const pairs = binary<PreluAttrs>('prelu', leak, {
   hasActivation: false,
   plain: { float32: (x, alpha) => (x >= 0 ? x : x * alpha) },
-}) satisfies OpDef<PreluAttrs>;
+});
+
+export const prelu = {
+  ...pairs,
+  check(view) {
+    const [input, alpha] = [inputOf(view, 0), inputOf(view, 1)];
+    if (outputOf(view).dtype !== 'int16') return pairs.check(view);
+    requireSymmetric(view);
+    if (alpha.dtype === 'int8') {
+      return pairs.check({ ...view, inputs: [input, { ...alpha, dtype: 'int16' }] });
+    }
+    const message = `tensor "${alpha.name}" is ${alpha.dtype}; slopes of int16 must be int8`;
+    const hint = 'quantize the model again: converters make them int8';
+    throw new BonsaiError('unsupported-type', at(view.node), message, hint);
+  },
+} satisfies OpDef<PreluAttrs>;
 
 /** The arithmetic of one node. */
 export function leak(view: NodeView<PreluAttrs>): Arithmetic {
@@ -31,8 +45,10 @@ export function leak(view: NodeView<PreluAttrs>): Arithmetic {
   const ratio = fround(a.scale) / fround(output.scale);
   const leakRatio = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
   const [identity, slope] = [quantizeMultiplier(ratio), quantizeMultiplier(leakRatio)];
-  // |x| ≤ 255 and |x · alpha| ≤ 255² < 2^16 have to stay int32 after the left shift.
-  if (identity.shift > 22 || slope.shift > 15) {
+  // |x| ≤ 255 and |x · alpha| ≤ 255² < 2^16 (2^15 and 2^23 of int16) have to stay int32 after the
+  // left shift.
+  const [most, mostSlope] = outputOf(view).dtype === 'int16' ? [15, 7] : [22, 15];
+  if (identity.shift > most || slope.shift > mostSlope) {
     throw badRatio(view, `the input's scale is ${ratio.toPrecision(3)} times the output's`);
   }
   return {

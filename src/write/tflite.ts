@@ -28,7 +28,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import { roundings } from '../ir/rounding.js';
+import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import { type Encodable, encode } from './flatbuffer.js';
 import { inexpressible, plainGraph } from './plain.js';
 import { type Extras, type Writer, writerOf } from './tflite-ops.js';
@@ -70,19 +70,38 @@ export function writeTflite(module: Module): Uint8Array {
 function requireSame(module: Module, bytes: Uint8Array): void {
   const graph = mainGraph(module);
   const differences: Difference[] = [];
-  // Lazily: a rounding may refuse what another one takes.
+  const refusals: BonsaiError[] = [];
   for (const rounding of roundings) {
-    const again = importModel(bytes, { name: module.name, where: module.name, rounding });
+    const again = readBack(module.name, bytes, rounding);
+    // A rounding may refuse what another one takes.
+    if (again instanceof BonsaiError) {
+      refusals.push(again);
+      continue;
+    }
     const difference = differenceOf(graph.nodes, mainGraph(again).nodes);
     if (difference === null) return;
     differences.push(difference);
   }
+  if (differences.length === 0) throw refusals[0];
   const [furthest] = differences.sort((a, b) => b.index - a.index);
   const view = viewOf(graph, graph.nodes[furthest?.index ?? 0] as Node);
   const [wrote, back] = [stored(view.attrs), stored(furthest?.back ?? {})];
   const names = Object.keys(wrote).filter((name) => !isDeepStrictEqual(wrote[name], back[name]));
   const said = names.map((name) => `${name} ${JSON.stringify(view.attrs[name])}`).join(', ');
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
+}
+
+function readBack(
+  name: string,
+  bytes: Uint8Array,
+  rounding: RuntimeRounding,
+): Module | BonsaiError {
+  try {
+    return importModel(bytes, { name, where: name, rounding });
+  } catch (error) {
+    if (error instanceof BonsaiError) return error;
+    throw error;
+  }
 }
 
 /** The first node that differs, and the attributes that were read back. */

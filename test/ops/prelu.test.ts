@@ -40,20 +40,65 @@ testOperator({
   },
   refused: [
     {
-      edge: 'int16, of which TFLM has no kernel',
-      inputs: [1, 2].map((scale) => ({
-        ...{ shape: [2], dtype: 'int16', quant: perTensorQuant(scale, 0) },
-      })),
-      attrs,
-      ...{ code: 'unsupported-type', message: /is int16/ },
-    },
-    {
       edge: 'scales that differ too much',
       inputs: [{ ...x, quant: perTensorQuant(2 ** 30, 0) }, alpha],
       attrs,
       quant: perTensorQuant(2 ** -20, 0),
       code: 'bad-quantization',
       message: /times the output's/,
+    },
+  ],
+});
+
+const wide = { shape: [1, 2, 3, 4], dtype: 'int16', quant: perTensorQuant(0.001, 0) } as const;
+const wideQuant = perTensorQuant(0.0008, 0);
+
+testOperator({
+  ...{ op: 'prelu', golden: 'prelu_s16' },
+  cases: [
+    { edge: 'a slope for each channel', inputs: [wide, alpha], attrs, quant: wideQuant },
+    {
+      edge: 'slopes with a zero point, a larger scale',
+      inputs: [wide, { ...alpha, quant: perTensorQuant(0.02, -40) }],
+      ...{ attrs, quant: perTensorQuant(2 ** -7, 0) },
+    },
+    {
+      edge: 'computed slopes, for each element: most saturate',
+      inputs: [wide, { shape: [1, 2, 3, 4], quant: perTensorQuant(0.5, 3) }],
+      ...{ attrs, quant: perTensorQuant(2 ** -12, 0) },
+    },
+  ],
+  random: (random) => {
+    const shape = randomShape(random, random.integer(1, 4));
+    const channels = shape.at(-1) ?? 1;
+    const scale = () => 2 ** (random.integer(-120, -60) / 10);
+    const slopes = perTensorQuant(2 ** random.integer(-9, -3), random.integer(-128, 127));
+    return {
+      inputs: [
+        { ...wide, shape, quant: perTensorQuant(scale(), 0) },
+        { shape: [channels], data: random.int8(channels), quant: slopes },
+      ],
+      ...{ attrs, quant: perTensorQuant(scale(), 0) },
+    };
+  },
+  refused: [
+    {
+      edge: 'slopes of int16, which both runtimes read as int8',
+      inputs: [wide, { ...wide, shape: [4] }],
+      attrs,
+      ...{ code: 'unsupported-type', message: /slopes of int16 must be int8/ },
+    },
+    {
+      edge: 'a zero point',
+      inputs: [{ ...wide, quant: perTensorQuant(0.001, 5) }, alpha],
+      attrs,
+      ...{ quant: wideQuant, code: 'bad-quantization', message: /zero point that is not 0/ },
+    },
+    {
+      edge: 'an input scale of 2^16 times the output scale',
+      inputs: [{ ...wide, quant: perTensorQuant(1, 0) }, alpha],
+      ...{ attrs, quant: perTensorQuant(2 ** -16, 0) },
+      ...{ code: 'bad-quantization', message: /times the output's/ },
     },
   ],
 });

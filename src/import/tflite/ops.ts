@@ -471,7 +471,11 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 44,
     options: noOptions,
     operands: [0, 1],
-    attrs: () => ({ relation: 'greater' }),
+    attrs({ rounding, inputs, where }) {
+      if (rounding === 'tflite' || inputs[0]?.dtype !== 'int16') return { relation: 'greater' };
+      const message = 'of int16 is never true in tflite-micro, whatever the operands';
+      throw unsupported(where, message, 'exchange the operands and use LESS');
+    },
   }),
   GREATER_EQUAL: row({
     op: 'compare',

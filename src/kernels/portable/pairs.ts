@@ -4,7 +4,7 @@ import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import { reciprocals } from '../../ops/div.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
-import { outputOf } from '../../ops/shape/operands.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk, runsOf, vectorTerm } from '../layout/walk.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 
@@ -58,7 +58,7 @@ function pairCall(
   return {
     inputs: walk.inputs,
     outputs: [0],
-    types: { element: outputOf(view).dtype },
+    types: { element: outputOf(view).dtype, second: inputOf(view, 1).dtype },
     flags: {
       wide: outputOf(view).dtype === 'int16',
       ...Object.fromEntries(Object.keys(functions).map((name) => [name, name === chosen])),

@@ -1,11 +1,11 @@
 /** Functions of elements that stand for themselves: of float32, int32 and bool. */
 import { rangeOfType } from '../../ir/dtypes.js';
-import { type DType, elementCount, isInteger } from '../../ir/graph.js';
+import { type DType, elementCount, isInteger, type NodeView } from '../../ir/graph.js';
 import { type AddNAttrs, addNTypes, sumScalingOf } from '../../ops/add_n.js';
 import type { RealClamp } from '../../ops/arithmetic/clamping.js';
 import { realRange } from '../../ops/arithmetic/plain.js';
 import type { Activation } from '../../ops/arithmetic/quant.js';
-import { type Scaling, scalingsOf } from '../../ops/compare.js';
+import type { Scaling } from '../../ops/compare.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk, runsOf } from '../layout/walk.js';
 import type { KernelVariant, Table } from '../variant.js';
@@ -78,11 +78,17 @@ export function plainVariant<A extends object>(
 export const clampedVariant = (activation: RealClamp) =>
   plainVariant<object>('clamped', () => ({ bounds: realRange(activation) }));
 
+interface PairTraits<A extends object> {
+  readonly hasActivation?: boolean;
+  /** null where elements stand for themselves. */
+  scalingsOf?(view: NodeView<A>): readonly [Scaling, Scaling] | null;
+}
+
 /** @param taken of a node all elements have one of these types */
 export function plainPairVariant<A extends object>(
   chosenOf: PlainPair | ((attrs: A) => PlainPair),
   taken: readonly DType[],
-  { hasActivation = false } = {},
+  { hasActivation = false, scalingsOf = () => null }: PairTraits<A> = {},
 ): KernelVariant<A> {
   return {
     template: 'portable/plain_pairs',
@@ -93,7 +99,7 @@ export function plainPairVariant<A extends object>(
       const [element, result] = [inputOf(view, 0).dtype, outputOf(view).dtype];
       const clamped = hasActivation && result === 'float32';
       const { activation = 'none' } = view.attrs as { readonly activation?: Activation };
-      const scalings = result === 'bool' ? scalingsOf(view) : null;
+      const scalings = scalingsOf(view);
       const count = elementCount(outputOf(view).shape);
       return {
         scratchBytes: 0,
