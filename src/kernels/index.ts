@@ -110,7 +110,7 @@ import {
   topkVariant,
 } from './portable/lists.js';
 import { lookupVariants } from './portable/lookup.js';
-import { lstmVariant } from './portable/lstm.js';
+import { lstmVariant, realLstm } from './portable/lstm.js';
 import { extremeVariant, sumVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
 import { addNVariant, clampedVariant, plainPairVariant, plainVariant } from './portable/plain.js';
@@ -433,7 +433,7 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
     },
   ],
   ['svdf', { variants: [svdfVariant] }],
-  ['lstm', { variants: [smladLstm, lstmVariant] }],
+  ['lstm', { variants: [smladLstm, lstmVariant, realLstm] }],
   ['push', { variants: [pushVariant] }],
   [
     prelu.name,

@@ -4,13 +4,19 @@
  * Source: tensorflow/lite/micro/kernels/lstm_eval.h and lstm_eval_common.cc of tflite-micro, with
  * int8 or int16 activations, int8 weights and an int16 cell; without peepholes, projection and
  * normalization. The sums of int16 activations have 64 bits, of which 15 bits of a multiplier are
- * taken (MultiplyByQuantizedMultiplier(int64_t, …) of kernels/internal/common.cc).
+ * taken (MultiplyByQuantizedMultiplier(int64_t, …) of kernels/internal/common.cc). Or all of float32.
  */
 import { BonsaiError } from '../errors.js';
 import { rangeOfType } from '../ir/dtypes.js';
-import { at, type NodeView, type Tensor, type TensorData } from '../ir/graph.js';
+import {
+  allocate,
+  at,
+  type DType,
+  type NodeView,
+  type Tensor,
+  type TensorData,
+} from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { allocateLike } from './arithmetic/accumulation.js';
 import {
   clamp,
   type Multiplier,
@@ -20,6 +26,8 @@ import {
   quantizeMultiplier,
   reducedMultiplier,
 } from './arithmetic/quant.js';
+import { isReal } from './arithmetic/real.js';
+import { realStep } from './arithmetic/real-lstm.js';
 import { sigmoid16, type TanhScale, tanh16, tanhScale } from './arithmetic/sigmoid16.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
@@ -49,13 +57,13 @@ export const lstmInputs = {
 
 /**
  * Inputs: 0 the hidden state int8 or int16 [batches, units], 1 the cell int16 [batches, units], 2 the
- * input of the hidden state's type, then weights [units, inputs], recurrent weights [units, units]
+ * input of the hidden state's type (of float32 all three), then weights [units, inputs], recurrent weights [units, units]
  * and biases [units] of the four gates. Outputs: all hidden states, and both states after the last
  * step.
  */
 export const lstm = {
   name: 'lstm',
-  types: ['int8', 'int16'],
+  types: ['int8', 'int16', 'float32'],
   infer(view) {
     const { batches, steps, units } = lstmDims(view);
     const [hidden, cell] = [inputOf(view, 0).shape, inputOf(view, 1).shape];
@@ -63,16 +71,11 @@ export const lstm = {
   },
   check(view) {
     const types = view.inputs.map((tensor) => tensor?.dtype);
-    const bias = isWide(view) ? 'int64' : 'int32';
-    const activation = isWide(view) ? 'int16' : 'int8';
-    const wanted = (i: number) => {
-      if (i === lstmInputs.cell) return 'int16';
-      if (i === lstmInputs.hidden || i === lstmInputs.input) return activation;
-      return i > 10 ? bias : 'int8';
-    };
+    const wanted = (i: number) => operandType(activationType(view), i);
     const wrong = types.findIndex((type, i) => type !== wanted(i));
     const isConstant = view.inputs.every((tensor, i) => i < 3 || tensor?.data != null);
-    if (wrong < 0 && isConstant && outputOf(view).dtype === activation) {
+    if (wrong < 0 && isConstant && outputOf(view).dtype === activationType(view)) {
+      if (isReal(view)) return;
       lstmScales(view);
       if (isWide(view)) checkReach(view);
       return;
@@ -91,30 +94,62 @@ export const lstm = {
   changesState: true,
 } satisfies OpDef<LstmAttrs>;
 
+function activationType(view: NodeView<object>): DType {
+  const dtype = view.inputs[lstmInputs.hidden]?.dtype;
+  return dtype === 'int16' || dtype === 'float32' ? dtype : 'int8';
+}
+
+/** The type of input i where activations have this one. */
+function operandType(activation: DType, i: number): DType {
+  if (activation === 'float32' || i === lstmInputs.hidden || i === lstmInputs.input) {
+    return activation;
+  }
+  if (i === lstmInputs.cell) return 'int16';
+  if (i <= 10) return 'int8';
+  return activation === 'int16' ? 'int64' : 'int32';
+}
+
 /** Whether activations are int16, and sums over them have 64 bits. */
 export const isWide = (view: NodeView<object>): boolean =>
   view.inputs[lstmInputs.hidden]?.dtype === 'int16';
 
 type Elements = Int8Array | Int16Array;
 
+/** The hidden state after one step; changes the cell. */
+type Step = (x: TensorData, h: TensorData, c: TensorData) => Elements | Float32Array;
+
 function evaluate(view: NodeView<LstmAttrs>, given: readonly TensorData[]): readonly TensorData[] {
   const { batches, steps, inputs, units } = lstmDims(view);
-  const scales = lstmScales(view);
-  const hidden = (given[lstmInputs.hidden] as Elements).slice();
-  const cell = (given[lstmInputs.cell] as Int16Array).slice();
-  const all = given[lstmInputs.input] as Elements;
-  const out = allocateLike(outputOf(view));
+  const step = isReal(view) ? realStepOf(view, given) : integerStepOf(view, given);
+  const [hidden, cell] = [lstmInputs.hidden, lstmInputs.cell].map((i) =>
+    (given[i] as Float32Array).slice(),
+  ) as [Float32Array, Float32Array];
+  const all = given[lstmInputs.input] as Float32Array;
+  const out = allocate(outputOf(view).dtype, batches * steps * units) as Float32Array;
   for (let batch = 0; batch < batches; batch += 1) {
     const h = hidden.subarray(batch * units, (batch + 1) * units);
     const c = cell.subarray(batch * units, (batch + 1) * units);
-    for (let step = 0; step < steps; step += 1) {
-      const row = view.attrs.timeMajor ? step * batches + batch : batch * steps + step;
-      const x = all.subarray(row * inputs, (row + 1) * inputs);
-      h.set(runStep(given, scales, x, h, c));
+    for (let time = 0; time < steps; time += 1) {
+      const row = view.attrs.timeMajor ? time * batches + batch : batch * steps + time;
+      h.set(step(all.subarray(row * inputs, (row + 1) * inputs), h, c));
       out.set(h, row * units);
     }
   }
   return [out, hidden, cell];
+}
+
+function integerStepOf(view: NodeView<LstmAttrs>, given: readonly TensorData[]): Step {
+  const scales = lstmScales(view);
+  return (x, h, c) => runStep(given, scales, x as Elements, h as Elements, c as Int16Array);
+}
+
+function realStepOf({ attrs }: NodeView<LstmAttrs>, given: readonly TensorData[]): Step {
+  const of = (positions: readonly number[]) => positions.map((i) => given[i] as Float32Array);
+  const { weights, recurrent, biases } = lstmInputs;
+  const gates = { weights: of(weights), recurrent: of(recurrent), biases: of(biases) };
+  const clip = Math.fround(attrs.cellClip);
+  return (x, h, c) =>
+    realStep(gates, clip, x as Float32Array, h as Float32Array, c as Float32Array);
 }
 
 /** The hidden state after one step; changes the cell. */

@@ -104,6 +104,32 @@ function lstmOf(b: Layers, dtype: 'int8' | 'int16', scale = 0.01): TensorId {
   return y;
 }
 
+function realLstmOf(b: Layers): TensorId {
+  const [hidden, cell] = [0, 1].map(() => b.state(new Float32Array(2), [1, 2], null)) as [
+    TensorId,
+    TensorId,
+  ];
+  const weights = (columns: number) => () =>
+    b.constant(
+      Float32Array.from({ length: 2 * columns }, (_, i) => i / 8),
+      [2, columns],
+      null,
+    );
+  const operands = [
+    ...[hidden, cell, realInput(b, [1, 4, 3])],
+    ...[...Array.from({ length: 4 }, weights(3)), ...Array.from({ length: 4 }, weights(2))],
+    ...Array.from({ length: 4 }, () => b.constant(Float32Array.of(0.5, 0.75), [2], null)),
+  ];
+  const attrs = { timeMajor: false, cellClip: 1 };
+  const [y = 0, next = 0, nextCell = 0] = b.nodeAll('lstm', operands, attrs, {
+    ...real,
+    outputs: 3,
+  });
+  b.changes(hidden, next);
+  b.changes(cell, nextCell);
+  return y;
+}
+
 /** Two nodes that differ, so that the descriptor shows; `apart` lists what one cannot do. */
 const rows: Readonly<Record<string, Fill>> = {
   'dsp/conv2d': (b) => {
@@ -214,7 +240,13 @@ const rows: Readonly<Record<string, Fill>> = {
   'portable/batch_matmul': (b) => {
     const attrs = { transposeA: false, transposeB: true };
     const x = b.node('batch_matmul', [b.input([2, 6, 8]), b.input([2, 6, 8])], attrs);
-    return b.node('batch_matmul', [x, b.input([6, 3])], { ...attrs, transposeB: false });
+    const wide = [wideInput(b, [2, 6, 8]), wideInput(b, [2, 6, 8])];
+    const quant = perTensorQuant(2 ** -8, 0);
+    return [
+      b.node('batch_matmul', [x, b.input([6, 3])], { ...attrs, transposeB: false }),
+      b.node('batch_matmul', wide, attrs, { quant, dtype: 'int16' }),
+      b.node('batch_matmul', [realInput(b, [2, 6, 8]), realInput(b, [2, 6, 8])], attrs, real),
+    ];
   },
   'portable/conv2d': (b) => {
     const attrs = { strideH: 2, strideW: 2, ...pads };
@@ -239,6 +271,7 @@ const rows: Readonly<Record<string, Fill>> = {
     return [z, b.node('concatenation', [four, four], { axis: 3, activation: 'none' })];
   },
   'portable/lstm': (b) => [lstmOf(b, 'int8'), lstmOf(b, 'int16', 40)],
+  'portable/lstm_f32': (b) => realLstmOf(b),
   'dsp/lstm': (b) => [lstmOf(b, 'int8'), lstmOf(b, 'int16')],
   'portable/svdf': (b) => {
     const state = b.state(new Int16Array(2 * 2 * 3), [1, 12], perTensorQuant(0.01, 0));
@@ -364,7 +397,17 @@ const rows: Readonly<Record<string, Fill>> = {
   },
   'portable/resize_bilinear': (b) => {
     const attrs = { alignCorners: false, halfPixelCenters: true };
-    return b.node('resize_bilinear', [b.input([1, 4, 4, 3])], attrs, { shapes: [[1, 8, 8, 3]] });
+    const shapes = [[1, 8, 8, 3]];
+    const wide = { shapes, dtype: 'int16' } as const;
+    return [
+      b.node('resize_bilinear', [b.input([1, 4, 4, 3])], attrs, { shapes }),
+      b.node('resize_bilinear', [wideInput(b, [1, 4, 4, 3])], attrs, wide),
+    ];
+  },
+  'portable/resize_bilinear_f32': (b) => {
+    const attrs = { alignCorners: false, halfPixelCenters: true };
+    const options = { ...real, shapes: [[1, 8, 8, 3]] };
+    return b.node('resize_bilinear', [realInput(b, [1, 4, 4, 3])], attrs, options);
   },
   'portable/softmax': (b) => {
     const attrs = { beta: 1, algorithm: 'fixed' };

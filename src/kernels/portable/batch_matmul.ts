@@ -12,6 +12,13 @@ import { operandTables } from '../layout/walk.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
 import { noRounding, roundingFlags } from './dense.js';
 
+/** float32: of cores without a floating-point unit, two calls of the library a product. */
+const cycles = {
+  int8: { term: 'macs', macs: 7, outputs: 40 },
+  int16: { term: 'wide_macs', macs: 12, outputs: 100 },
+  float32: { term: 'real_macs', macs: 120, outputs: 20 },
+};
+
 export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
   template: 'portable/batch_matmul',
   needs: [],
@@ -20,9 +27,10 @@ export const batchMatmulVariant: KernelVariant<BatchMatmulAttrs> = {
     scratchBytes: 0,
     work() {
       const { count, rows, columns } = matricesOf(view);
+      const { term, macs, outputs } = cycles[outputOf(view).dtype as keyof typeof cycles];
       return {
-        macs: { count: batchMatmul.macs(view), cycles: 7 },
-        outputs: { count: count * rows * columns, cycles: 40 },
+        [term]: { count: batchMatmul.macs(view), cycles: macs },
+        outputs: { count: count * rows * columns, cycles: outputs },
       };
     },
     calls: () => [callOf(view)],

@@ -10,6 +10,7 @@ import {
   gateSums,
   isWide,
   type LstmAttrs,
+  lstm,
   lstmDims,
   lstmInputs,
   lstmScales,
@@ -56,16 +57,60 @@ function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Int32A
   );
 }
 
+export const realLstm: KernelVariant<LstmAttrs> = {
+  template: 'portable/lstm_f32',
+  needs: [],
+  types: ['float32'],
+  match: (view) => {
+    const { batches, steps, units } = lstmDims(view);
+    return {
+      scratchBytes: 4 * units,
+      // Of cores without a floating-point unit: two calls of the library a product.
+      work: () => ({
+        products: { count: lstm.macs(view), cycles: 120 },
+        outputs: { count: batches * steps * units, cycles: 20000 },
+      }),
+      calls: () => [realCall(view)],
+    };
+  },
+};
+
+/** [units][values][gates] */
+function interleaved(view: NodeView<LstmAttrs>, positions: readonly number[]): Table {
+  const gates = positions.map((i) => inputOf(view, i).data as Float32Array);
+  const values = Array.from(gates[0] ?? [], (_, i) => gates.map((gate) => gate[i] as number));
+  return { data: Float32Array.from(values.flat()), role: 'weights' };
+}
+
+function realCall(view: NodeView<LstmAttrs>): KernelCall {
+  const { cellClip } = view.attrs;
+  return {
+    ...{ inputs: [lstmInputs.input], outputs: [0, 1, 2] },
+    flags: { clipped: cellClip > 0 },
+    numbers: loopNumbers(view),
+    tables: {
+      weights: interleaved(view, lstmInputs.weights),
+      recurrent: interleaved(view, lstmInputs.recurrent),
+      biases: { ...interleaved(view, lstmInputs.biases), role: 'table' },
+      ...(cellClip > 0 ? { clip: { data: Float32Array.of(cellClip), role: 'table' } } : {}),
+    },
+  };
+}
+
+function loopNumbers(view: NodeView<LstmAttrs>) {
+  const { batches, steps, inputs, units } = lstmDims(view);
+  const [rowStep, batchStep] = view.attrs.timeMajor ? [batches, 1] : [1, steps];
+  return { batches, steps, inputs, units, row_step: rowStep, batch_step: batchStep };
+}
+
 /** Flags, numbers and the type of activations that describe the layer. */
 export function lstmNumbers(view: NodeView<LstmAttrs>) {
-  const { batches, steps, inputs, units } = lstmDims(view);
   const { hiddenZeroPoint, forget, remember, hidden, tanh, clip } = lstmScales(view);
-  const [rowStep, batchStep] = view.attrs.timeMajor ? [batches, 1] : [1, steps];
   return {
     flags: { clipped: clip !== null, int16: isWide(view) },
     types: { element: inputOf(view, lstmInputs.hidden).dtype },
     numbers: {
-      ...{ batches, steps, inputs, units, row_step: rowStep, batch_step: batchStep },
+      ...loopNumbers(view),
       ...{ forget_multiplier: forget.multiplier, forget_shift: forget.shift },
       ...{ remember_multiplier: remember.multiplier, remember_shift: remember.shift },
       ...{ hidden_multiplier: hidden.multiplier, hidden_shift: hidden.shift },
