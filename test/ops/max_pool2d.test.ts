@@ -1,77 +1,8 @@
-import { perTensorQuant } from '../support/module.js';
 import { randomPool } from '../support/operands.js';
 import { testOperator } from '../support/operator.js';
-import { reals, testReal } from '../support/real-layers.js';
+import { poolRefusals, randomRealPool, realPools } from '../support/pools.js';
+import { testReal } from '../support/real-layers.js';
 
-const pads = { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
-const attrs = { kernelH: 2, kernelW: 2, strideH: 2, strideW: 2, ...pads, activation: 'none' };
+testOperator({ op: 'max_pool2d', random: randomPool, refused: poolRefusals });
 
-testOperator({
-  op: 'max_pool2d',
-  random: randomPool,
-  refused: [
-    {
-      edge: 'an input of rank 3',
-      inputs: [{ shape: [4, 4, 2] }],
-      attrs,
-      code: 'bad-shape',
-      message: /3 dimensions/,
-    },
-    {
-      edge: 'a window larger than the image, VALID',
-      inputs: [{ shape: [1, 1, 4, 2] }],
-      attrs,
-      code: 'bad-shape',
-      message: /does not fit/,
-    },
-    {
-      edge: 'a change of scale',
-      inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
-      attrs,
-      quant: perTensorQuant(0.11, 3),
-      code: 'bad-quantization',
-      message: /same scale/,
-    },
-    {
-      edge: 'a change of zero point',
-      inputs: [{ shape: [1, 4, 4, 2], quant: perTensorQuant(0.1, 3) }],
-      attrs,
-      quant: perTensorQuant(0.1, 4),
-      code: 'bad-quantization',
-      message: /zero point/,
-    },
-    {
-      edge: 'a window that lies in the padding',
-      inputs: [{ shape: [1, 4, 4, 2] }],
-      attrs: { ...attrs, padTop: 2 },
-      code: 'unsupported-attribute',
-      message: /padding/,
-    },
-  ],
-});
-
-testReal(
-  'max_pool2d',
-  [
-    {
-      edge: 'SAME, windows over the edge',
-      inputs: [reals([1, 5, 7, 3])],
-      attrs: {
-        ...{ kernelH: 3, kernelW: 3, strideH: 2, strideW: 2, activation: 'none' },
-        ...{ padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 },
-      },
-    },
-    {
-      edge: 'the whole image, relu6',
-      inputs: [reals([2, 4, 6, 2])],
-      attrs: {
-        ...{ kernelH: 4, kernelW: 6, strideH: 4, strideW: 6, activation: 'relu6' },
-        ...{ padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 },
-      },
-    },
-  ],
-  (random) => {
-    const { inputs, attrs = {} } = randomPool(random);
-    return { inputs: inputs.map((one) => reals(one?.shape ?? [])), attrs };
-  },
-);
+testReal('max_pool2d', realPools, randomRealPool);
