@@ -6,11 +6,11 @@ import { expect } from 'chai';
 import { Command } from 'commander';
 import { addCompile } from '../../src/cli/compile.js';
 import { reportError } from '../../src/cli/output.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { leakyReluOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
 import {
   at,
   changed,
+  codeOf,
   dense,
   encodeModel,
   type RawSubgraph,
@@ -76,12 +76,8 @@ describe('command line: any model', () => {
     ...[Infinity, Number.NaN].map((alpha) => {
       const bytes = () =>
         changed((model, main) => {
-          const code = builtinCode('LEAKY_RELU');
           const builtinOptions = { fields: leakyReluOptions, values: { alpha } };
-          Object.assign(at(model.operatorCodes, softmax), {
-            builtinCode: code,
-            deprecatedBuiltinCode: code,
-          });
+          Object.assign(at(model.operatorCodes, softmax), codeOf('LEAKY_RELU'));
           Object.assign(at(main.operators, softmax), { builtinOptionsType: 75, builtinOptions });
         });
       return [`alpha ${alpha}`, /its alpha is/, bytes] as const;
@@ -97,10 +93,7 @@ describe('command line: any model', () => {
             data: Uint8Array.of(...(i === 0 ? float(begin) : [1, 0, 0, 0]), 1, 0, 0, 0),
           });
         });
-        Object.assign(at(model.operatorCodes, softmax), {
-          builtinCode: 45,
-          deprecatedBuiltinCode: 45,
-        });
+        Object.assign(at(model.operatorCodes, softmax), codeOf('STRIDED_SLICE'));
         const builtinOptions = { fields: stridedSliceOptions, values: {} };
         Object.assign(at(main.operators, softmax), {
           inputs: [8, 10, 11, 12],

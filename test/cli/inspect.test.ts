@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
 import {
   at,
   changed,
+  codeOf,
   encodeModel,
   smallModel,
   softmax,
   typeCode,
-  withResize,
+  withLogical,
 } from '../import/fixture.js';
 import { runHere } from '../support/command.js';
 
@@ -26,12 +26,10 @@ describe('command line: inspect', () => {
   };
 
   const unknown = changed((model) => {
-    const code = builtinCode('ATAN2');
-    const codes = { builtinCode: code, deprecatedBuiltinCode: 127 };
-    Object.assign(at(model.operatorCodes, softmax), codes);
+    Object.assign(at(model.operatorCodes, softmax), codeOf('ATAN2'));
   });
   const float = changed((model, main) => {
-    withResize(model, main);
+    withLogical(model, main);
     for (const id of [8, 9]) {
       Object.assign(at(main.tensors, id), { type: typeCode('float32'), quantization: {} });
     }
@@ -90,7 +88,7 @@ describe('command line: inspect', () => {
   it('a float model is described, since it can be compressed', async () => {
     const { status, stdout } = await inspect(float);
     expect(stdout)
-      .to.match(/^RESIZE_BILINEAR +float32 +1 +no: .*float32/m)
+      .to.match(/^LOGICAL_NOT +float32 +1 +no: .*float32/m)
       .and.to.match(/^model: /m);
     expect(status).to.equal(0);
   });

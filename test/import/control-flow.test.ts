@@ -5,7 +5,6 @@ import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
 import {
   arithmeticOptions,
   identifier,
@@ -22,7 +21,7 @@ import { loadTarget } from '../../src/target/index.js';
 import { encode } from '../../src/write/flatbuffer.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
-import { type RawModel, type RawSubgraph, tensor, typeCode } from './fixture.js';
+import { bytesOf, codeOf, type RawModel, type RawSubgraph, tensor, typeCode } from './fixture.js';
 
 const codes = [
   ...['WHILE', 'IF', 'LESS', 'ADD', 'NEG', 'LOGICAL_AND', 'VAR_HANDLE', 'GREATER_EQUAL'],
@@ -47,7 +46,7 @@ const value = (name: string) => tensor(name, 'int8', [1, 4]);
 /** Buffers of constants: 1 to 4 hold 0, 1, 3 and true. */
 const buffers = () => [
   {},
-  ...[0, 1, 3].map((each) => ({ data: new Uint8Array(Int32Array.of(each).buffer) })),
+  ...[0, 1, 3].map((each) => ({ data: bytesOf([each]) })),
   { data: Uint8Array.of(1) },
 ];
 
@@ -77,10 +76,7 @@ function loopModel(change: (model: RawModel, all: readonly RawSubgraph[]) => voi
   ];
   const model: RawModel = {
     version: 3,
-    operatorCodes: codes.map((name) => ({
-      builtinCode: builtinCode(name),
-      deprecatedBuiltinCode: builtinCode(name),
-    })),
+    operatorCodes: codes.map(codeOf),
     subgraphs,
     buffers: buffers(),
   };
@@ -91,12 +87,10 @@ function loopModel(change: (model: RawModel, all: readonly RawSubgraph[]) => voi
 const load = (bytes: Uint8Array, rounding: 'tflm' | 'tflite' = 'tflm'): Module =>
   importModel(bytes, { name: 'm', where: 'm.tflite', rounding });
 
-const bytesOf = (integer: number) => new Uint8Array(Int32Array.of(integer).buffer);
-
 /** The loop with 100 turns, which are too many to lay out. */
 const longModel = (change: Parameters<typeof loopModel>[0] = () => {}) =>
   loopModel((model, all) => {
-    model.buffers.splice(3, 1, { data: bytesOf(100) });
+    model.buffers.splice(3, 1, { data: bytesOf([100]) });
     change(model, all);
   });
 
@@ -194,7 +188,7 @@ describe('control flow', () => {
   it('24 operators are laid out, 25 are a loop', () => {
     const opsOf = (turns: number) =>
       mainGraph(
-        load(loopModel((model) => model.buffers.splice(3, 1, { data: bytesOf(turns) }))),
+        load(loopModel((model) => model.buffers.splice(3, 1, { data: bytesOf([turns]) }))),
       ).nodes.map(({ op }) => op);
     expect(opsOf(24)).to.deep.equal(new Array(24).fill('neg'));
     expect(opsOf(25)).to.deep.equal(['while']);
@@ -336,7 +330,7 @@ describe('control flow', () => {
       'a counter that moves away from its limit',
       'too-large',
       /more than \d+ operators/,
-      longModel((model) => model.buffers.splice(2, 1, { data: bytesOf(-1) })),
+      longModel((model) => model.buffers.splice(2, 1, { data: bytesOf([-1]) })),
     ],
     [
       'a limit that is computed',

@@ -5,8 +5,8 @@ import {
   fullyConnectedOptions,
   identifier,
   modelFields,
+  noOptions,
   reshapeOptions,
-  resizeBilinearOptions,
   softmaxOptions,
   tensorTypes,
 } from '../../src/import/tflite/schema.js';
@@ -79,23 +79,53 @@ export function tensor(
   return scale.length === 0 ? plain : { ...plain, quantization };
 }
 
+/** An operator's code, which files have in two fields: the older one ends at 127. */
+export function codeOf(name: string) {
+  const builtin = builtinCode(name);
+  return { builtinCode: builtin, deprecatedBuiltinCode: Math.min(builtin, 127) };
+}
+
+/** Adds the code of an operator. What it has besides inputs and outputs; type 0: no options. */
+export function operatorOf(
+  model: RawModel,
+  name: string,
+  type = 0,
+  fields: Union['fields'] = noOptions,
+  values: Record<string, unknown> = {},
+): Pick<RawOperator, 'opcodeIndex' | 'builtinOptionsType' | 'builtinOptions'> {
+  const opcodeIndex = model.operatorCodes.push(codeOf(name)) - 1;
+  if (type === 0) return { opcodeIndex };
+  return { opcodeIndex, builtinOptionsType: type, builtinOptions: { fields, values } };
+}
+
+/** Adds a constant of int32. Its index. */
+export function addConstant(
+  model: RawModel,
+  main: RawSubgraph,
+  name: string,
+  shape: number[],
+  values: readonly number[],
+): number {
+  const buffer = model.buffers.push({ data: bytesOf(values) }) - 1;
+  return main.tensors.push(tensor(name, 'int32', shape, buffer)) - 1;
+}
+
+/** Integers as a buffer of int32 has them. */
+export function bytesOf(values: readonly number[]): Uint8Array {
+  return new Uint8Array(Int32Array.from(values).buffer);
+}
+
 /** Operators of the file, by index. */
 export const conv = 0;
 export const reshape = 1;
 export const dense = 2;
 export const softmax = 3;
 
-/** The last operator becomes one that has no kernel of float32, of images of this type. */
-export function withResize(model: RawModel, main: RawSubgraph): void {
-  const code = builtinCode('RESIZE_BILINEAR');
-  const operator = at(main.operators, softmax);
-  const codes = { builtinCode: code, deprecatedBuiltinCode: code };
-  Object.assign(at(model.operatorCodes, softmax), codes);
-  const builtinOptions = { fields: resizeBilinearOptions, values: {} };
-  Object.assign(operator, { builtinOptionsType: 15, builtinOptions });
-  for (const id of [...operator.inputs, ...operator.outputs] as number[]) {
-    Object.assign(at(main.tensors, id), { shape: [1, 1, 1, 5] });
-  }
+/** The last operator becomes one that has no kernel of float32: its input and output are bools. */
+export function withLogical(model: RawModel, main: RawSubgraph): void {
+  const { builtinOptions: _, builtinOptionsType: __, ...operator } = at(main.operators, softmax);
+  main.operators.splice(softmax, 1, operator);
+  Object.assign(at(model.operatorCodes, softmax), codeOf('LOGICAL_NOT'));
 }
 
 /**
@@ -110,8 +140,7 @@ export function smallModel(): RawModel {
   return {
     version: 3,
     operatorCodes: ['CONV_2D', 'RESHAPE', 'FULLY_CONNECTED', 'SOFTMAX'].map((name) => ({
-      deprecatedBuiltinCode: builtinCode(name),
-      builtinCode: builtinCode(name),
+      ...codeOf(name),
       version: 1,
     })),
     subgraphs: [

@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
 import {
   argOptions,
   concatenationOptions,
@@ -16,7 +15,9 @@ import { mainGraph } from '../../src/ir/graph.js';
 import { acceptTypes } from '../../src/plan/choose/accept.js';
 import {
   at,
+  bytesOf,
   changed,
+  codeOf,
   dense,
   type RawModel,
   type RawSubgraph,
@@ -24,7 +25,7 @@ import {
   softmax,
   tensor,
   typeCode,
-  withResize,
+  withLogical,
 } from './fixture.js';
 
 function refusal(bytes: Uint8Array): BonsaiError | null {
@@ -44,9 +45,7 @@ const last =
     { type = 0, fields = noOptions as object, values = {}, output = inputs[0] ?? 'int8' } = {},
   ): Change =>
   (model, main) => {
-    const code = builtinCode(name);
-    const codes = { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127) };
-    Object.assign(at(model.operatorCodes, softmax), codes);
+    Object.assign(at(model.operatorCodes, softmax), codeOf(name));
     const ids = inputs.map((dtype, i) => {
       main.inputs.push(main.tensors.length);
       return main.tensors.push(tensor(`given_${i}`, dtype, [1, 5])) - 1;
@@ -115,11 +114,8 @@ const rows: readonly HintRow[] = [
       last('ONE_HOT', ['int32', 'int32', 'int32', 'int8'], options)(model, main);
       for (const id of [11, 12]) {
         main.inputs.splice(main.inputs.indexOf(id), 1);
-        const data = new Uint8Array(Int32Array.of(5).buffer);
-        Object.assign(at(main.tensors, id), {
-          shape: [],
-          buffer: model.buffers.push({ data }) - 1,
-        });
+        const buffer = model.buffers.push({ data: bytesOf([5]) }) - 1;
+        Object.assign(at(main.tensors, id), { shape: [], buffer });
       }
     },
   ],
@@ -152,8 +148,7 @@ const rows: readonly HintRow[] = [
       edge === 'as int64' ? /output_type=tf\.int32/ : /./,
       (model, main) => {
         last('ARG_MIN', ['int8', 'int32'], { type: 57, fields: argOptions, output })(model, main);
-        const data = new Uint8Array(Int32Array.from(axes).buffer);
-        const buffer = model.buffers.push({ data }) - 1;
+        const buffer = model.buffers.push({ data: bytesOf(axes) }) - 1;
         Object.assign(at(main.tensors, 11), { shape: [axes.length], buffer });
         at(main.tensors, 9).shape = [1];
         main.inputs.pop();
@@ -193,7 +188,7 @@ const rows: readonly HintRow[] = [
         const count = (one.shape as number[]).reduce((product, extent) => product * extent, 1);
         if ((one.buffer as number) > 0 && buffer.data) buffer.data = new Uint8Array(4 * count);
       }
-      withResize(model, main);
+      withLogical(model, main);
       main.operators.splice(reshape, 2);
       main.operators.splice(0, 1);
       main.inputs.splice(0, 1, 8);
@@ -208,7 +203,7 @@ const rows: readonly HintRow[] = [
       main.tensors.push(tensor('real', 'float32', [1, 5]));
       Object.assign(at(main.tensors, 9), { type: typeCode('float32'), quantization: {} });
       at(main.operators, softmax).inputs.splice(0, 1, 10);
-      withResize(model, main);
+      withLogical(model, main);
       main.outputs.push(8);
       expect(at(main.operators, dense).outputs).to.deep.equal([8]);
     },

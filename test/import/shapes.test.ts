@@ -2,15 +2,17 @@
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { type InputShape, importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { noOptions, packOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
+import { packOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import {
+  addConstant,
   at,
+  bytesOf,
   changed,
   dense,
   encodeModel,
+  operatorOf,
   type RawModel,
   type RawSubgraph,
   reshape,
@@ -42,35 +44,23 @@ const dynamic: Change = (_, main) => {
 
 /** The new shape is [batch, -1], with the batch from the shape of the convolution. */
 const computedShape: Change = (model, main) => {
-  const add = (name: string, type: number, fields: object, values: object) => {
-    const code = builtinCode(name);
-    model.operatorCodes.push({ builtinCode: code, deprecatedBuiltinCode: code });
-    const builtinOptions = { fields, values } as never;
-    return {
-      opcodeIndex: model.operatorCodes.length - 1,
-      builtinOptionsType: type,
-      builtinOptions,
-    };
-  };
-  const constant = (name: string, extents: number[], values: number[]) => {
-    model.buffers.push({ data: new Uint8Array(Int32Array.from(values).buffer) });
-    return main.tensors.push(tensor(name, 'int32', extents, model.buffers.length - 1)) - 1;
-  };
   const computed = (name: string, extents: number[]) =>
     main.tensors.push(tensor(name, 'int32', extents)) - 1;
   const extents = computed('extents', [4]);
   const batch = computed('batch', []);
   const target = computed('target', [2]);
-  const [begin, end, stride] = [0, 1, 1].map((value, i) => constant(`slice_${i}`, [1], [value]));
-  const rest = constant('rest', [], [-1]);
+  const [begin, end, stride] = [0, 1, 1].map((value, i) =>
+    addConstant(model, main, `slice_${i}`, [1], [value]),
+  );
+  const rest = addConstant(model, main, 'rest', [], [-1]);
   const arithmetic = [
-    { ...add('SHAPE', 55, noOptions, {}), inputs: [3], outputs: [extents] },
+    { ...operatorOf(model, 'SHAPE'), inputs: [3], outputs: [extents] },
     {
-      ...add('STRIDED_SLICE', 32, stridedSliceOptions, { shrinkAxisMask: 1 }),
+      ...operatorOf(model, 'STRIDED_SLICE', 32, stridedSliceOptions, { shrinkAxisMask: 1 }),
       ...{ inputs: [extents, begin, end, stride] as number[], outputs: [batch] },
     },
     {
-      ...add('PACK', 59, packOptions, { count: 2 }),
+      ...operatorOf(model, 'PACK', 59, packOptions, { count: 2 }),
       ...{ inputs: [batch, rest], outputs: [target] },
     },
   ];
@@ -85,7 +75,7 @@ describe('--shape', () => {
 
   const constantShape: Change = (model) => {
     Object.assign(at(model.buffers, 3), {
-      data: new Uint8Array(Int32Array.of(1, -1).buffer),
+      data: bytesOf([1, -1]),
     });
   };
   const rows: readonly (readonly [edge: string, change: Change])[] = [
@@ -128,25 +118,19 @@ describe('--shape', () => {
     // The file has 1 for the batch of SPACE_TO_BATCH_ND's output, which is 4.
     const batched = changed((model, main) => {
       Object.assign(at(main.tensors, 0), { shapeSignature: [-1, 4, 4, 2] });
-      const constant = (name: string, extents: number[], values: number[]) => {
-        model.buffers.push({ data: new Uint8Array(Int32Array.from(values).buffer) });
-        return main.tensors.push(tensor(name, 'int32', extents, model.buffers.length - 1)) - 1;
-      };
-      const [block, none] = [
-        constant('block', [2], [2, 2]),
-        constant('none', [2, 2], [0, 0, 0, 0]),
-      ];
+      const block = addConstant(model, main, 'block', [2], [2, 2]);
+      const none = addConstant(model, main, 'none', [2, 2], [0, 0, 0, 0]);
       const open = { shapeSignature: [-1, 2, 2, 2] };
       const apart = main.tensors.push({ ...tensor('apart', 'int8', [1, 2, 2, 2]), ...open }) - 1;
       const back = main.tensors.push(tensor('back', 'int8', [1, 4, 4, 2])) - 1;
-      const pair = ['SPACE_TO_BATCH_ND', 'BATCH_TO_SPACE_ND'].map((name) => {
-        const code = builtinCode(name);
-        return model.operatorCodes.push({ builtinCode: code, deprecatedBuiltinCode: code }) - 1;
-      });
       at(main.operators, 0).inputs[0] = back;
       main.operators.unshift(
-        { opcodeIndex: pair[0] ?? 0, inputs: [0, block, none], outputs: [apart] },
-        { opcodeIndex: pair[1] ?? 0, inputs: [apart, block, none], outputs: [back] },
+        { ...operatorOf(model, 'SPACE_TO_BATCH_ND'), inputs: [0, block, none], outputs: [apart] },
+        {
+          ...operatorOf(model, 'BATCH_TO_SPACE_ND'),
+          inputs: [apart, block, none],
+          outputs: [back],
+        },
       );
     });
     const graph = graphOf(batched);

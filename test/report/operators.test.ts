@@ -2,21 +2,19 @@
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import { builtinCode, builtinNames } from '../../src/import/tflite/builtins.js';
+import { builtinNames } from '../../src/import/tflite/builtins.js';
 import {
   kernelText,
   type SupportedOperator,
   supportedOperators,
 } from '../../src/report/operators.js';
-import { at, changed, softmax } from '../import/fixture.js';
+import { at, changed, codeOf, softmax } from '../import/fixture.js';
 import { runHere } from '../support/command.js';
 
 /** Whether a model is refused for the operator's name alone. */
 function isUnknown(name: string): boolean {
-  const builtin = builtinCode(name);
   const bytes = changed((model) => {
-    const codes = { builtinCode: builtin, deprecatedBuiltinCode: Math.min(builtin, 127) };
-    Object.assign(at(model.operatorCodes, softmax), codes);
+    Object.assign(at(model.operatorCodes, softmax), codeOf(name));
   });
   try {
     importModel(bytes, { name: 'm', where: 'm.tflite', rounding: 'tflm' });

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { unzipSync } from 'fflate';
 import { BonsaiError, refusalOf } from '../../src/errors.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
 import { inspectModel } from '../../src/pipeline/inspect.js';
 import type { CompileOptions } from '../../src/plan/types.js';
 import { supportRows, supportText } from '../../src/report/support.js';
 import {
   at,
   changed,
+  codeOf,
   conv,
   encodeModel,
   smallModel,
@@ -82,10 +82,7 @@ describe('support of operators', () => {
 
   it('of a model with a strange operator, a strange type and a strange attribute: each of them', () => {
     const bytes = changed((model, main) => {
-      Object.assign(at(model.operatorCodes, softmax), {
-        builtinCode: builtinCode('ATAN2'),
-        deprecatedBuiltinCode: 127,
-      });
+      Object.assign(at(model.operatorCodes, softmax), codeOf('ATAN2'));
       Object.assign(at(main.operators, conv).builtinOptions?.values ?? {}, { strideH: 0 });
       for (const id of [5, 8]) Object.assign(at(main.tensors, id), { type: typeCode('uint8') });
     });
