@@ -63,7 +63,7 @@ function printGraph(graph: Graph): string[] {
   ];
 }
 
-/** What begins at a node of a flat graph: '  to 9 if %4:', '  to 9 while %4, then from 2, at most 8 times:'. */
+/** The sections that begin at a node of a flat graph: '  to node 9, if %4:'. */
 function sectionsAt({ flow }: Graph, node: number): readonly string[] {
   return (flow?.sections ?? []).flatMap(({ first, last, condition, runsIf, loop }) => {
     if (first !== node) return [];
