@@ -28,17 +28,12 @@ export interface SupportedOperator {
   readonly rounds: boolean;
 }
 
-/** Rows whose attributes depend on the runtime besides `rounding`. */
-const roundsByShape: ReadonlySet<string> = new Set([
-  ...['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'MEAN', 'TRANSPOSE_CONV'],
-]);
-
 /** All operators, by name. */
 export function supportedOperators(): readonly SupportedOperator[] {
   const becomeNodes = [...rows].map(([tflite, row]): SupportedOperator => {
-    const { op, operands, rounding } = row;
+    const { op, operands, rounding, roundsByShape = false } = row;
     const differs = JSON.stringify(rounding.tflm) !== JSON.stringify(rounding.tflite);
-    const rounds = differs || roundsByShape.has(tflite);
+    const rounds = differs || roundsByShape;
     const kernels = kernelFolders(op);
     const computed = new Set(kernels.flatMap(({ types }) => types));
     const types = typesOf(opOf({ op })).filter((type) => computed.has(type));

@@ -95,10 +95,6 @@ export function newBuild(rounding: Rounding): Build {
 
 /** Attributes by which the integer arithmetic of the runtimes differs. */
 function arithmeticOf(op: string, rounding: Rounding): Attrs {
-  const isMatrixProduct = op === 'conv2d' || op === 'fully_connected';
-  if (isMatrixProduct) return { rounding: rounding === 'tflite' ? 'single' : 'double' };
-  if (op === 'depthwise_conv2d' || op === 'transpose_conv') return { rounding: 'double' };
-  if (op === 'mean') return { algorithm: 'general' };
   return [...rows.values()].find((row) => row.op === op)?.rounding[rounding] ?? {};
 }
 

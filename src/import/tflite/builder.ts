@@ -118,7 +118,7 @@ export class GraphBuilder {
       outputs: [...made.map((output) => this.idOf(output)), ...own.map(({ next }) => next)],
       attrs: {
         ...row.attrs(foreign),
-        ...row.rounding[this.builtin],
+        ...(row.roundsByShape ? {} : row.rounding[this.builtin]),
         ...this.delegated(name, foreign),
       },
       ops: [index],

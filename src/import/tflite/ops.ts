@@ -221,6 +221,16 @@ const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) =
 const isInt8 = ({ outputs }: Pick<ForeignOperator<object>, 'outputs'>) =>
   outputs[0]?.dtype === 'int8';
 
+/** Of layers whose int8 is rounded by `matrixRounding` or `vectorRounding`. */
+const ofMatrices = {
+  rounding: { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } },
+  roundsByShape: true,
+};
+const ofVectors = {
+  rounding: { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } },
+  roundsByShape: true,
+};
+
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
 /** Of int8 SOFTMAX and LOG_SOFTMAX. */
 const exponentials = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } };
@@ -289,6 +299,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: conv2dOptions,
     operands: [0, 1, 2],
     optional: [2],
+    ...ofMatrices,
     attrs: (foreign) => {
       const [, , , filterC] = shapeOf(foreign, 1, 4);
       const [, , , channels] = shapeOf(foreign, 0, 4);
@@ -343,6 +354,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: depthwiseConv2dOptions,
     operands: [0, 1, 2],
     optional: [2],
+    ...ofVectors,
     attrs: (foreign) => {
       const { depthMultiplier } = foreign.options;
       const [, , , outputs = 0] = shapeOf(foreign, 1, 4);
@@ -426,6 +438,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: fullyConnectedOptions,
     operands: [0, 1, 2],
     optional: [2],
+    ...ofMatrices,
     attrs: (foreign) => {
       if (foreign.options.weightsFormat !== 0) {
         const hint = 'convert without shuffled weights';
@@ -554,6 +567,8 @@ const table: Readonly<Record<string, AnyRow>> = {
     op: 'mean',
     optionsType: 27,
     options: reducerOptions,
+    rounding: { tflm: { algorithm: 'general' }, tflite: { algorithm: 'general' } },
+    roundsByShape: true,
     attrs: (foreign) => {
       // Desktop TFLite compares the axes as stored, and has a kernel for these two alone.
       const stored = integers(foreign, 1, 'axes').join();
@@ -846,6 +861,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: transposeConvOptions,
     operands: [2, 1, 3],
     optional: [3],
+    ...ofVectors,
     attrs: transposed,
   }),
   UNPACK: row({

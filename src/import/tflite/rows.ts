@@ -41,6 +41,8 @@ export interface Row<F extends Fields> {
   readonly states?: readonly (number | 'place')[];
   /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
+  /** Whether `attrs` gives these, since shapes decide as well. `rounding` has those of float32. */
+  readonly roundsByShape?: boolean;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each row has its own option table.
