@@ -71,7 +71,7 @@ import { smladLstm } from './dsp/lstm.js';
 import { smladConvolution, smladRows } from './dsp/multiply.js';
 import { wordMaxPool } from './dsp/pool.js';
 import { sparseConvolutions, sparseRows } from './dsp/sparse.js';
-import { smladWide } from './dsp/wide.js';
+import { smladDots } from './dsp/wide.js';
 import { packedKernel, pairKernel } from './encoding/index.js';
 import {
   convolutionOf,
@@ -84,6 +84,7 @@ import { inIntegers } from './layout/float-stage.js';
 import { channelHalves, pixelHalves, rowHalves } from './layout/halves.js';
 import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
+import { wideRows } from './layout/wide-rows.js';
 import { vectorProduct, vectorSum } from './mve/binary.js';
 import { vectorConvolution, vectorFullyConnected } from './mve/conv2d.js';
 import { vectorDepthwise } from './mve/depthwise.js';
@@ -160,6 +161,7 @@ import { pairedDepthwise } from './thumb1/depthwise-pairs.js';
 import { windowedDepthwise } from './thumb1/depthwise-windows.js';
 import { dotRows } from './thumb1/fully-connected.js';
 import { thumb1Planes, thumb1Row } from './thumb1/row.js';
+import { byteDots } from './thumb1/wide.js';
 import {
   answers,
   type Halves,
@@ -218,7 +220,8 @@ const convolutions: Kernels<Conv2dAttrs> = {
     conv2dVariant,
     inIntegers(packedKernel('packed', isOneGroup, convolutionOf)),
     inIntegers(packedKernel('coded', isOneGroup, convolutionOf)),
-    smladWide(isOneGroup, convolutionOf),
+    wideRows(smladDots, isOneGroup, convolutionOf),
+    wideRows(byteDots, isOneGroup, convolutionOf),
     wideConvolution,
     realConvolution,
   ]),
@@ -282,7 +285,8 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     inIntegers(packedKernel('packed', () => true, fullyConnectedOf)),
     inIntegers(packedKernel('coded', () => true, fullyConnectedOf)),
     inIntegers(pairKernel(fullyConnectedOf)),
-    smladWide(() => true, fullyConnectedOf),
+    wideRows(smladDots, () => true, fullyConnectedOf),
+    wideRows(byteDots, () => true, fullyConnectedOf),
     wideFullyConnected,
     realFullyConnected,
   ]),

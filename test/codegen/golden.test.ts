@@ -554,6 +554,7 @@ function realPool(b: Layers, op: string): TensorId {
 Object.assign(rows, {
   'portable/conv2d_16x8': wideConvolutions,
   'dsp/conv2d_16x8': wideConvolutions,
+  'thumb1/conv2d_16x8': wideConvolutions,
   'portable/depthwise_conv2d_16x8': (b: Layers) => {
     const attrs = { ...pads, depthMultiplier: 2 };
     return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);

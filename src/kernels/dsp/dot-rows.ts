@@ -1,14 +1,7 @@
 /** Rows of weights by one vector, four rows at a time: templates/kernels/dsp/support/dot_rows.hbs. */
+import type { DotRow } from '../layout/wide-rows.js';
 import type { TapPair } from './multiply.js';
 import { word } from './words.js';
-
-/** A row of weights, multiplied by a vector. */
-export interface DotRow {
-  /** The value from which its sum begins. */
-  readonly start: number;
-  /** int16 at a position of the vector. */
-  weight(position: number): number;
-}
 
 /** The pairs of a vector of `depth` elements in their order. */
 export const pairsInOrder = (depth: number): readonly TapPair[] =>

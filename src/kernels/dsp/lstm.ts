@@ -11,9 +11,10 @@ import {
   lstmInputs,
   lstmScales,
 } from '../../ops/lstm.js';
+import type { DotRow } from '../layout/wide-rows.js';
 import { lstmNumbers } from '../portable/lstm.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
-import { type DotRow, dotSteps, dotTable, pairsInOrder } from './dot-rows.js';
+import { dotSteps, dotTable, pairsInOrder } from './dot-rows.js';
 import { stepsOf } from './multiply.js';
 import { word } from './words.js';
 

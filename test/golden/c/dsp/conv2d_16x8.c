@@ -126,16 +126,16 @@ static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t 
     return (upper + (1 << (shift - 1))) >> shift;
 }
 
-/* int16 inputs by int8 weights, which lie in flash as int16: the values under a window are copied
- * to scratch, then multiplied two at a time by four output channels. Zero points are 0, so taps
- * outside the image are zeros. No sum leaves 32 bits, which the weights prove. */
-static void conv2d_16x8_s16_dsp(const int16_t *in, int16_t *out, int8_t *scratch)
+/* int16 inputs by int8 weights, four output channels at a time. The values under a window are
+ * copied to scratch. Zero points are 0, so taps outside the image are zeros. No sum leaves 32 bits,
+ * which the weights prove. */
+static void conv2d_16x8_patch_s16(const int16_t *in, int16_t *out, int8_t *scratch)
 {
+    const int32_t depth = 27, steps = 7;
     enum { block = 8 };
-    const int32_t depth = 27, steps = 7, channels = 6;
-    const int32_t low = -32768, high = 32767;
-    int16_t *const patch = (int16_t *)(void *)scratch;
+    const int32_t channels = 6, low = -32768, high = 32767;
     int32_t sums[4 * block];
+    int16_t *const patch = (int16_t *)(void *)scratch;
     const int32_t in_h = 6, in_w = 5, in_c = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
     const int32_t out_h = 6, out_w = 5;
@@ -177,16 +177,16 @@ static void conv2d_16x8_s16_dsp(const int16_t *in, int16_t *out, int8_t *scratch
     }
 }
 
-/* int16 inputs by int8 weights, which lie in flash as int16: the values under a window are copied
- * to scratch, then multiplied two at a time by four output channels. Zero points are 0, so taps
- * outside the image are zeros. No sum leaves 32 bits, which the weights prove. */
-static void conv2d_16x8_s16_dsp_by_tap(const int16_t *in, int16_t *out, int8_t *scratch)
+/* int16 inputs by int8 weights, four output channels at a time. The values under a window are
+ * copied to scratch. Zero points are 0, so taps outside the image are zeros. No sum leaves 32 bits,
+ * which the weights prove. */
+static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t *scratch)
 {
+    const int32_t depth = 12, steps = 3;
     enum { block = 8 };
-    const int32_t depth = 12, steps = 3, channels = 2;
-    const int32_t low = -32768, high = 32767;
-    int16_t *const patch = (int16_t *)(void *)scratch;
+    const int32_t channels = 2, low = -32768, high = 32767;
     int32_t sums[4 * block];
+    int16_t *const patch = (int16_t *)(void *)scratch;
     const int32_t in_h = 6, in_w = 5, in_c = 6;
     const int32_t kernel_h = 1, kernel_w = 2;
     const int32_t out_h = 6, out_w = 3;
@@ -233,13 +233,13 @@ static void model_step(int8_t *arena, int32_t step)
     switch (step) {
     /* conv2d_0: "conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
     case 0:
-        conv2d_16x8_s16_dsp((int16_t *)(void *)(arena + 0x0000),
-                            (int16_t *)(void *)(arena + 0x00b4), arena + 0x021c);
+        conv2d_16x8_patch_s16((int16_t *)(void *)(arena + 0x0000),
+                              (int16_t *)(void *)(arena + 0x00b4), arena + 0x021c);
         break;
     /* conv2d_1: "conv2d_1"  s16 [1,6,5,6] -> [1,6,3,2]  1x2 dilation 1x2 */
     case 1:
-        conv2d_16x8_s16_dsp_by_tap((int16_t *)(void *)(arena + 0x00b4),
-                                   (int16_t *)(void *)(arena + 0x0254), arena + 0x029c);
+        conv2d_16x8_patch_s16_by_tap((int16_t *)(void *)(arena + 0x00b4),
+                                     (int16_t *)(void *)(arena + 0x0254), arena + 0x029c);
         break;
     default:
         break;
