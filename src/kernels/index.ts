@@ -86,7 +86,7 @@ import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
 import { wideRows } from './layout/wide-rows.js';
 import { vectorProduct, vectorSum } from './mve/binary.js';
-import { vectorConvolution, vectorFullyConnected } from './mve/conv2d.js';
+import { vectorConvolutions, vectorFullyConnected } from './mve/conv2d.js';
 import { vectorDepthwise } from './mve/depthwise.js';
 import { vectorFilters } from './mve/filters.js';
 import { vectorMean } from './mve/mean.js';
@@ -200,7 +200,7 @@ const convolutions: Kernels<Conv2dAttrs> = {
     smladDepthwise(isOneChannel, convolutionOf),
     smladFewChannels(isOneGroup, rowConvolutionOf),
     ...sparseConvolutions(isOneGroup, convolutionOf),
-    vectorConvolution(isOneGroup, convolutionOf),
+    ...vectorConvolutions(isOneGroup, convolutionOf),
     vectorPixels(isOneGroup, rowConvolutionOf, { isDepthwise: false }),
     gatheredConvolution(isOneGroup, convolutionOf),
     codedConvolution(isOneGroup, convolutionOf),
@@ -248,7 +248,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     pairedDepthwise(() => true, depthwiseOf),
     slidingDepthwise(isOneToOne, depthwiseOf),
     vectorDepthwise(depthwiseOf),
-    vectorConvolution(isOneInput, depthwiseOf),
+    ...vectorConvolutions(isOneInput, depthwiseOf),
     vectorFilters(depthwiseOf),
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
     byFourVariant,
@@ -269,7 +269,7 @@ const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
     smladFewChannels(() => true, fullyConnectedOf),
     ...sparseRows(isRow, fullyConnectedOf),
     ...sparseConvolutions(isRows, fullyConnectedOf),
-    vectorFullyConnected(fullyConnectedOf),
+    ...vectorFullyConnected(fullyConnectedOf),
     gatheredRow(isRow, fullyConnectedOf),
     gatheredConvolution(isRows, fullyConnectedOf),
     ...rv32FullyConnected(isRow, fullyConnectedOf),

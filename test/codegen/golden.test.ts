@@ -555,6 +555,11 @@ Object.assign(rows, {
   'portable/conv2d_16x8': wideConvolutions,
   'dsp/conv2d_16x8': wideConvolutions,
   'thumb1/conv2d_16x8': wideConvolutions,
+  'mve/conv2d_16x8': wideConvolutions,
+  'mve/fully_connected_16x8': (b: Layers) => {
+    const x = wideLayer(b, 'fully_connected', wideInput(b, [1, 19]), [6, 19], {}, 6);
+    return wideLayer(b, 'fully_connected', x, [3, 6], {}, 3);
+  },
   'portable/depthwise_conv2d_16x8': (b: Layers) => {
     const attrs = { ...pads, depthMultiplier: 2 };
     return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);

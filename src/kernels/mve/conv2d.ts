@@ -1,47 +1,67 @@
-/** Convolutions and fully connected layers: VMLADAVA adds up 16 products of int8 at once. */
+/**
+ * Convolutions and fully connected layers: VMLADAVA adds up 16 products of int8 at once, or 8 of
+ * int16 by int8. An image of int16 is gathered as one of bytes, twice as many in a pixel.
+ */
+import { dtypes } from '../../ir/dtypes.js';
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
+  accumulatorReach,
   biasesFor,
   type Filters,
   type OutputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
-import { outputOf } from '../../ops/shape/operands.js';
+import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { type Convolution, columnByColumn, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { stageNumbers } from '../portable/dense.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
-import { blocksFrom, consecutive, stageFlags, vectorStage, windowNumbers } from './vectors.js';
+import { sumsOf } from '../portable/wide.js';
+import type { KernelCall, KernelVariant, Table, VariantTraits } from '../variant.js';
+import {
+  blocksFrom,
+  consecutive,
+  noStageFlags,
+  stageFlags,
+  vectorStage,
+  wideStage,
+  windowNumbers,
+} from './vectors.js';
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;
 /** Taps of a column of one channel gathered at once. */
 export const planeLanes = 8;
 
-export const vectorsOf = ({ depth }: Filters) => Math.ceil(depth / vectorBytes);
+export const vectorsOf = ({ depth }: Filters, elementBytes = 1) =>
+  Math.ceil((depth * elementBytes) / vectorBytes);
 const blocksOf = ({ channels }: Filters) => Math.ceil(channels / lanes);
 
+/** The variants of a text: for int8, and for int16 by int8. */
+const variantsOf = (template: string): readonly VariantTraits[] => [
+  { template, needs: ['mve'], addsResidual: true },
+  { template: `${template}_16x8`, text: template, needs: ['mve'], types: ['int16'] },
+];
+
 /**
- * A convolution that gathers the windows of a tile of pixels and multiplies two pixels at a time by
- * all filters.
+ * Convolutions that gather the windows of a tile of pixels and multiply two pixels at a time by all
+ * filters.
  *
  * @param describe called for nodes for which `when` holds
  */
-export function vectorConvolution<A extends AccumulationAttrs>(
+export function vectorConvolutions<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  return {
-    template: 'mve/conv2d',
-    needs: ['mve'],
-    addsResidual: true,
+): readonly KernelVariant<A>[] {
+  return variantsOf('mve/conv2d').map((traits) => ({
+    ...traits,
     match(view) {
       if (!when(view)) return null;
-      const layer = describe(view);
+      const layer = inBytes(view, describe(view));
+      if (!fitsLanes(view, layer)) return null;
       const { shape } = layer;
       const tile = tileOf(shape);
       const lead = windowLead(shape, { tilePixels: tile.pixels });
@@ -52,7 +72,22 @@ export function vectorConvolution<A extends AccumulationAttrs>(
         calls: () => [convolutionCall(view, layer)],
       };
     },
-  };
+  }));
+}
+
+const elementBytesOf = (view: NodeView<object>) => dtypes[inputOf(view, 0).dtype].bytes;
+
+/** The layer with the bytes of a pixel as its channels. Filters stay as they are. */
+function inBytes(view: NodeView<object>, layer: Convolution): Convolution {
+  const { shape } = layer;
+  const bytes = elementBytesOf(view);
+  return { ...layer, shape: { ...shape, inC: bytes * shape.inC, outC: bytes * shape.outC } };
+}
+
+/** Of int16 partial sums may wrap: only the last one has to fit 32 bits, whatever the input. */
+function fitsLanes(view: NodeView<AccumulationAttrs>, { filters }: Pick<Convolution, 'filters'>) {
+  if (elementBytesOf(view) === 1) return true;
+  return accumulatorReach(view, filters).every((reach) => reach < 2 ** 31);
 }
 
 function convolutionWork(
@@ -72,7 +107,7 @@ function convolutionWork(
         ...gatherWork(shape, tiles, columns),
       };
   return {
-    products: { count: blocks * vectorsOf(filters), cycles: 16 },
+    products: { count: blocks * vectorsOf(filters, elementBytesOf(view)), cycles: 16 },
     blocks: { count: blocks, cycles: 33 },
     ...residualWork(view, 3),
     pairs: { count: pairs, cycles: 20 },
@@ -152,7 +187,7 @@ function convolutionCall(
   view: NodeView<AccumulationAttrs>,
   { shape, filters, stage }: Convolution,
 ): KernelCall {
-  const { batches, inC, outH, outW, outC } = shape;
+  const { batches, inC, outH, outW } = shape;
   const pointwise = isPixelRow(shape);
   const dilated = shape.dilationW > 1;
   const tile = tileOf(shape);
@@ -175,30 +210,29 @@ function convolutionCall(
       in_c: inC,
       out_h: outH,
       out_w: outW,
-      out_c: outC,
+      out_c: filters.channels,
       tile: pixels,
       step,
     },
   };
 }
 
-/** A fully connected layer: each row of the input by all filters, read in place. */
+/** Fully connected layers: each row of the input by all filters, read in place. */
 export function vectorFullyConnected<A extends AccumulationAttrs>(
   describe: (view: NodeView<A>) => Pick<Convolution, 'filters' | 'stage'>,
-): KernelVariant<A> {
-  return {
-    template: 'mve/fully_connected',
-    needs: ['mve'],
-    addsResidual: true,
+): readonly KernelVariant<A>[] {
+  return variantsOf('mve/fully_connected').map((traits) => ({
+    ...traits,
     match(view) {
       const { filters, stage } = describe(view);
+      if (!fitsLanes(view, { filters })) return null;
       const rows = elementCount(outputOf(view).shape) / filters.channels;
       const blocks = rows * blocksOf(filters);
       return {
         scratchBytes: 0,
         overlaps: residualOverlap(view),
         work: () => ({
-          products: { count: blocks * vectorsOf(filters), cycles: 10 },
+          products: { count: blocks * vectorsOf(filters, elementBytesOf(view)), cycles: 10 },
           blocks: { count: blocks, cycles: 22 },
           ...residualWork(view, 4),
         }),
@@ -209,7 +243,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
         },
       };
     },
-  };
+  }));
 }
 
 function blocksOfFour({ channels }: Filters) {
@@ -227,41 +261,50 @@ export function filterCall(
   stage: OutputStage,
   blocks: readonly (readonly number[])[],
 ): KernelCall {
+  const bytes = elementBytesOf(view);
+  const sums = sumsOf(view, { stage, filters });
+  const lanesOf = blocks.map((channels) => [channels]);
+  const biases = biasesFor(view, filters, true);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { ...stageFlags(stage) },
+    types: { element: inputOf(view, 0).dtype },
+    flags: {
+      ...(sums === 'whole' ? stageFlags(stage) : noStageFlags),
+      ...{ int16: bytes > 1, reduced: sums === 'reduced', wide: sums === 'wide' },
+      // Sums of int16 are never fused.
+      ...(bytes > 1 ? { residual: false } : {}),
+    },
     numbers: {
-      vectors: vectorsOf(filters),
+      vectors: vectorsOf(filters, bytes),
       ...stageNumbers(stage),
     },
     tables: {
-      weights: filterVectors(blocks, weightsOf(view), filters),
-      stage: vectorStage(
-        blocks.map((channels) => [channels]),
-        stage,
-        biasesFor(view, filters, true),
-      ),
+      weights: filterVectors(blocks, weightsOf(view), filters, vectorBytes / bytes),
+      stage:
+        sums === 'whole' ? vectorStage(lanesOf, stage, biases) : wideStage(lanesOf, stage, sums),
     },
   };
 }
 
 /**
- * Weights of four filters, interleaved by 16: int8[blocks][vectors][4][16]. Missing weights are 0.
+ * Weights of four filters, interleaved by as many as a vector multiplies at once:
+ * int8[blocks][vectors][4][perVector]. Missing weights are 0.
  */
 function filterVectors(
   blocks: readonly (readonly number[])[],
   weights: Int8Array,
   filters: Filters,
+  perVector: number,
 ): Table {
   const { channels, depth, position } = filters;
-  const block = lanes * vectorBytes * vectorsOf(filters);
+  const block = lanes * perVector * Math.ceil(depth / perVector);
   const data = new Int8Array(blocks.length * block);
   blocks.forEach((inLanes, index) => {
     inLanes.forEach((channel, lane) => {
       for (let i = 0; i < depth && channel >= 0 && channel < channels; i += 1) {
-        const vector = lanes * Math.floor(i / vectorBytes) + lane;
-        data[index * block + vector * vectorBytes + (i % vectorBytes)] = weights[
+        const vector = lanes * Math.floor(i / perVector) + lane;
+        data[index * block + vector * perVector + (i % perVector)] = weights[
           position(channel, i)
         ] as number;
       }

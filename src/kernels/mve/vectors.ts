@@ -3,10 +3,15 @@
  * channels in lanes, the output stage.
  */
 import type { NodeView } from '../../ir/graph.js';
-import { inputZeroPoint, type OutputStage } from '../../ops/arithmetic/accumulation.js';
+import {
+  accumulatorStarts,
+  inputZeroPoint,
+  type OutputStage,
+} from '../../ops/arithmetic/accumulation.js';
 import { nudgeWord } from '../../ops/arithmetic/quant.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { stepNumbers } from '../layout/window-numbers.js';
+import { scaleRow } from '../portable/wide.js';
 import type { Table } from '../variant.js';
 
 export function windowNumbers(view: NodeView<object>, shape: WindowShape): Record<string, number> {
@@ -33,6 +38,12 @@ export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStag
   };
 }
 
+/** None of the ways of stageFlags. */
+export const noStageFlags: ReturnType<typeof stageFlags> = {
+  ...{ any_shift: false, single_rounding: false, nudged_rounding: false },
+  ...{ float_rounding: false, rectified: false },
+};
+
 /** First channel of each block of `size`. */
 export function blocksFrom(channels: number, size: number): readonly number[] {
   return consecutive(0, Math.ceil(channels / size)).map((block) => block * size);
@@ -42,17 +53,20 @@ export function consecutive(first: number, count: number): readonly number[] {
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
+/** The channels in the lanes of each vector of each block. */
+type LanesOfBlocks = readonly (readonly (readonly number[])[])[];
+
 /**
  * For each block of channels, in the lanes of vectors: the biases of all vectors, then multipliers
  * and shifts of each: int32[blocks][vectors × 3][4]. A multiplier of 0 gives 0 with any shift, so
- * it gets a shift that vectors support.
+ * it gets a shift that vectors support, `byOne`.
  */
 export function vectorStage(
-  blocks: readonly (readonly (readonly number[])[])[],
-  { multipliers, rounding }: OutputStage,
-  biases: Int32Array,
+  blocks: LanesOfBlocks,
+  { multipliers, rounding }: Pick<OutputStage, 'multipliers' | 'rounding'>,
+  biases: Int32Array | Float64Array,
+  byOne = rounding === 'nudged' ? nudgeWord({ left: 0, right: 1, offset: 0 }) : -1,
 ): Table {
-  const byOne = rounding === 'nudged' ? nudgeWord({ left: 0, right: 1, offset: 0 }) : -1;
   const scaling = (channel: number) => multipliers[channel] ?? { multiplier: 0, shift: 0 };
   const data = blocks.flatMap((vectors) => [
     ...vectors.flatMap((channels) => channels.map((channel) => biases[channel] ?? 0)),
@@ -64,4 +78,24 @@ export function vectorStage(
     ]),
   ]);
   return { data: Int32Array.from(data), role: 'table' };
+}
+
+/**
+ * Like vectorStage, for sums of int16 by int8 with multipliers of 15 bits. 'reduced' (as
+ * support/rescale_lanes_reduced.hbs has it): 2^16 times the multipliers, and negative shifts.
+ */
+export function wideStage(
+  blocks: LanesOfBlocks,
+  stage: OutputStage,
+  sums: 'reduced' | 'wide',
+): Table {
+  const multipliers = stage.multipliers.map((_, channel) => {
+    const [multiplier, shift] = scaleRow(stage, sums, channel);
+    return sums === 'reduced'
+      ? { multiplier: multiplier * 2 ** 16, shift: -shift }
+      : { multiplier, shift };
+  });
+  const starts = accumulatorStarts(stage);
+  const byOne = sums === 'reduced' ? -1 : 1;
+  return vectorStage(blocks, { multipliers, rounding: 'double' }, starts, byOne);
 }

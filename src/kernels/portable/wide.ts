@@ -126,7 +126,10 @@ export type Sums = 'reduced' | 'wide' | 'whole';
  * 32 bits hold every partial sum if they hold |bias| + Σ|w|·2^15. The stage in 32 bits needs a right
  * shift of 17 at least (support/requantize_reduced.hbs has the proof).
  */
-export function sumsOf(view: NodeView<AccumulationAttrs>, { stage, filters }: Convolution): Sums {
+export function sumsOf(
+  view: NodeView<AccumulationAttrs>,
+  { stage, filters }: Pick<Convolution, 'stage' | 'filters'>,
+): Sums {
   if (stage.wide === undefined) return 'whole';
   const { multipliers } = stage.wide;
   const isNarrow = accumulatorReach(view, filters).every((reach, channel) =>

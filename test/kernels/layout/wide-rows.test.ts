@@ -86,17 +86,35 @@ const edges: readonly Shape[] = [
     (weight): Shape => ({ input: [1, 1, 500], outC: 5, window: null, weight, bias: 'none' }),
   ),
   { input: [1, 1, 40], outC: 9, window: null, gain: 200 },
+  { input: [1, 3, 40], outC: 9, window: [1, 1], gain: 200 },
   { input: [3, 5, 4], outC: 9, window: [3, 3], attrs: { dilationW: 2 } },
   { input: [4, 9, 4], outC: 34, window: [3, 2], attrs: { strideW: 3, padTop: 2, padLeft: 1 } },
 ];
 
 const layers = [...Array.from({ length: 30 }, (_, i) => randomLayer(i + 1)), ...edges.map(layerOf)];
 
-/** A kernel, and the board on which it is run. */
-const kernels = [
-  { kernel: 'dsp/conv2d_16x8', target: 'stm32f405' },
-  { kernel: 'thumb1/conv2d_16x8', target: 'rp2040' },
+interface Case {
+  /** The kernels of convolutions and of fully connected layers. */
+  readonly conv: string;
+  readonly dense: string;
+  /** The board on which they are run. */
+  readonly target: string;
+  /** It reads pixels where they lie, in words. */
+  readonly hasWords: boolean;
+}
+
+const cases: readonly Case[] = [
+  ...[
+    { kernel: 'dsp/conv2d_16x8', target: 'stm32f405' },
+    { kernel: 'thumb1/conv2d_16x8', target: 'rp2040' },
+  ].map(({ kernel, target }) => ({ conv: kernel, dense: kernel, target, hasWords: true })),
+  {
+    ...{ conv: 'mve/conv2d_16x8', dense: 'mve/fully_connected_16x8' },
+    ...{ target: 'mps3-an547', hasWords: false },
+  },
 ];
+
+const isDense = (module: Module) => mainGraph(module).nodes[0]?.op === 'fully_connected';
 
 const matchesIn = (module: Module, kernel: string) => {
   const graph = mainGraph(module);
@@ -105,57 +123,60 @@ const matchesIn = (module: Module, kernel: string) => {
   return matchesOf(view, context, ({ template }) => template === kernel);
 };
 
-for (const { kernel, target } of kernels) {
-  describe(kernel, () => {
+for (const { conv, dense, target, hasWords } of cases) {
+  describe(`${conv}, ${dense}`, () => {
     const isOnQemu = loadTarget(target).simulator === 'qemu';
+    const kernelOf = (module: Module) => (isDense(module) ? dense : conv);
 
-    for (const optimize of ['speed', 'balanced'] as const) {
-      const options = { kernel, optimize, overlap: true };
-      it(`${optimize}, in C`, () => expectSameBits(layers, options));
-      it(`${optimize}, on a simulated ${target}`, async function () {
-        if (isOnQemu) needs(this, qemuCommand);
-        const used = await expectSameBitsOnBoard(layers, target, options);
-        expect(new Set(used)).to.deep.equal(new Set([kernel]));
+    for (const kernel of new Set([conv, dense])) {
+      const some = layers.filter((module) => kernelOf(module) === kernel);
+      for (const optimize of ['speed', 'balanced'] as const) {
+        const options = { kernel, optimize, overlap: true };
+        it(`${kernel}, ${optimize}, in C`, () => expectSameBits(some, options));
+        it(`${kernel}, ${optimize}, on a simulated ${target}`, async function () {
+          if (isOnQemu) needs(this, qemuCommand);
+          const used = await expectSameBitsOnBoard(some, target, options);
+          expect(new Set(used)).to.deep.equal(new Set([kernel]));
+        });
+      }
+
+      it(`${kernel} requantizes in every way`, () => {
+        const calls = some
+          .flatMap((module) => matchesIn(module, kernel))
+          .flatMap((match) => match.kernel.calls());
+        const ways = calls.map(({ flags: { wide, reduced } }) =>
+          wide ? 'wide' : reduced ? 'reduced' : 'whole',
+        );
+        expect([...new Set(ways)]).to.have.members(['wide', 'reduced', 'whole']);
       });
     }
 
-    it('requantizes in every way', () => {
-      const ways = new Set(
-        layers.flatMap((module) =>
-          matchesIn(module, kernel).flatMap((match) =>
-            match.kernel
-              .calls()
-              .map(({ flags: { wide, reduced } }) =>
-                wide ? 'wide' : reduced ? 'reduced' : 'whole',
-              ),
-          ),
-        ),
-      );
-      expect([...ways]).to.have.members(['wide', 'reduced', 'whole']);
-    });
+    if (hasWords) {
+      it('reads only tensors that begin at words in place', () => {
+        const isInPlace = (given: Partial<Shape>) =>
+          matchesIn(layerOf({ input: [1, 2, 8], outC: 5, window: [1, 1], ...given }, 1), conv).map(
+            (match) => match.kernel.calls()[0]?.flags.in_place,
+          );
+        expect(isInPlace({})).to.deep.equal([true]);
+        expect(isInPlace({ isKnown: true })).to.deep.equal([false]);
+        expect(isInPlace({ input: [1, 2, 6] })).to.deep.equal([false]);
+      });
+    }
 
-    it('reads only tensors that begin at words in place', () => {
-      const isInPlace = (given: Partial<Shape>) =>
-        matchesIn(layerOf({ input: [1, 2, 8], outC: 5, window: [1, 1], ...given }, 1), kernel).map(
-          (match) => match.kernel.calls()[0]?.flags.in_place,
-        );
-      expect(isInPlace({})).to.deep.equal([true]);
-      expect(isInPlace({ isKnown: true })).to.deep.equal([false]);
-      expect(isInPlace({ input: [1, 2, 6] })).to.deep.equal([false]);
-    });
-
-    it('is chosen except where sums may leave 32 bits', async function () {
+    it('are chosen except where sums may leave 32 bits', async function () {
       if (isOnQemu) needs(this, qemuCommand);
       const chosen = [
         layerOf({ input: [4, 4, 16], outC: 16, window: [3, 3] }, 1),
         layerOf({ input: [6, 6, 32], outC: 24, window: [1, 1] }, 2),
         layerOf({ input: [1, 1, 64], outC: 10, window: null }, 3),
+        layerOf({ input: [1, 2, 1500], outC: 4, window: [1, 1] }, 4),
         layerOf({ input: [1, 1, 1500], outC: 4, window: null }, 4),
       ];
       const used = await expectSameBitsOnBoard(chosen, target, {
         ...{ planned: true, optimize: 'speed' },
       });
-      expect(used).to.deep.equal([kernel, kernel, kernel, 'portable/conv2d_16x8']);
+      const portable = 'portable/conv2d_16x8';
+      expect(used).to.deep.equal([conv, conv, dense, portable, portable]);
     });
   });
 }

@@ -128,6 +128,9 @@ BONSAI_SHARED void gather_columns(int8_t *to, const int8_t *image, int32_t y, in
     }
 }
 
+/* Two patches of `vectors` times 16 bytes, at x and at x + next. */
+struct patches { const int8_t *x; int32_t next, vectors; };
+
 /* Four int32 in a vector register, and four from memory. */
 #if defined(BONSAI_MVE)
 typedef int32x4_t lanes4;
@@ -144,9 +147,6 @@ static inline lanes4 load_lanes(const int32_t *p)
     return (lanes4){ { p[0], p[1], p[2], p[3] } };
 }
 #endif
-
-/* Two patches of `vectors` times 16 values, at x and at x + next. */
-struct patches { const int8_t *x; int32_t next, vectors; };
 
 /* Four filters by two patches: lane i of *a is bias i plus the sum of x[k] * weight k of filter i,
  * *b is the same for the second patch. The filters are interleaved in groups of 16 values.
@@ -203,7 +203,8 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
 {
     *a = *b = load_lanes(*stage);
     *stage += 4;
-    const int8_t *x0 = patches->x, *x1 = x0 + patches->next;
+    const int8_t *x0 = (const void *)patches->x;
+    const int8_t *x1 = (const void *)(patches->x + patches->next);
     for (int32_t n = 0; n < patches->vectors; n++, x0 += 16, x1 += 16) {
         for (int32_t i = 0; i < 4; i++) {
             for (int32_t k = 0; k < 16; k++) {
@@ -219,13 +220,6 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
  * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
 struct output { int32_t min, max, zero_point, lanes; };
 
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 /* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
 #if defined(BONSAI_MVE)
 static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
@@ -236,8 +230,10 @@ static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 #else
 static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 {
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = to_int8(x.lane[i], output);
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t y = x.lane[i] < output->min ? output->min : x.lane[i];
+        x.lane[i] = (y > output->max ? output->max : y) + output->zero_point;
+    }
     return x;
 }
 #endif

@@ -208,13 +208,6 @@ static inline void store_apart(int8_t *y, int32_t apart, lanes4 x, int32_t count
 }
 #endif
 
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
 /* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
 #if defined(BONSAI_MVE)
 static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
@@ -225,8 +218,10 @@ static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 #else
 static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
 {
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = to_int8(x.lane[i], output);
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t y = x.lane[i] < output->min ? output->min : x.lane[i];
+        x.lane[i] = (y > output->max ? output->max : y) + output->zero_point;
+    }
     return x;
 }
 #endif
