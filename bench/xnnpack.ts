@@ -1,9 +1,9 @@
 /**
- * What --rounding xnnpack costs beside tflm, by the planner's estimates, on layers with random weights,
+ * What --rounding xnnpack (or another) costs beside tflm, by the planner's estimates, on layers with random weights,
  * scales, zero points and biases. Prints the share of channels without integer constants, and the
  * layers that slow down most.
  *
- *     npx tsx bench/xnnpack.ts [--targets a,b] [--layers N]
+ *     npx tsx bench/xnnpack.ts [--targets a,b] [--layers N] [--rounding R]
  */
 import { parseArgs } from 'node:util';
 import type { Module } from '../src/ir/graph.js';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     targets: { type: 'string', default: 'stm32f405,rp2040,esp32c3,mps3-an547' },
     layers: { type: 'string', default: '60' },
+    rounding: { type: 'string', default: 'xnnpack' },
   },
 });
 
@@ -75,8 +76,8 @@ for (const name of values.targets.split(',')) {
   const target = loadTarget(name);
   const rows = layers.map((layer) => {
     const bytes = writeTflite(layer.module);
-    const [before, after] = (['tflm', 'xnnpack'] as const).map((rounding) =>
-      countsOf(bytes, target, rounding),
+    const [before, after] = ['tflm', values.rounding].map((rounding) =>
+      countsOf(bytes, target, rounding as RuntimeRounding),
     );
     return { ...layer, ratio: (after?.count ?? 0) / (before?.count ?? 1), kernel: after?.kernel };
   });

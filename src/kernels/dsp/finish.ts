@@ -14,8 +14,10 @@
  * if outputs on one side of zero are clamped away, as by a ReLU, or with single rounding.
  *
  * XNNPACK's float32 products make halves of some accumulators, which go to even: up for one, down
- * for another. Most of its channels have a line nevertheless. The others are exceptions: their
- * constant is the float32 scale, negated, and finish_float computes that product in integers.
+ * for another. Most of its channels have a line nevertheless. For the others there are two ways. In
+ * some kernels they are exceptions: their constant is the float32 scale, negated, and finish_float
+ * computes that product in integers. In others a line reaches all thresholds early, by less than a
+ * unit of its result: results without a fraction are ties, and a table tells which are one less.
  */
 
 import type { NodeView } from '../../ir/graph.js';
@@ -31,9 +33,10 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
 import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scale.js';
-import { clamp, multiplyShift } from '../../ops/arithmetic/quant.js';
+import { clamp, multiplyShift, nudgeOfWord } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
+import { loweredWords } from '../layout/two-multiply.js';
 import type { MatchContext, WorkTerm } from '../variant.js';
 
 /** Factor of accumulators. */
@@ -48,6 +51,8 @@ export interface ChannelFinish {
   readonly constants: readonly number[];
   /** The output does not depend on the input, so all weights count as 0. */
   readonly isConstant: boolean;
+  /** linear: bits of the outputs (as unsigned bytes) that are one less where the result is a tie. */
+  readonly lowered?: Int32Array;
 }
 
 export interface Finish {
@@ -59,6 +64,8 @@ export interface Finish {
   readonly isClamped: boolean;
   /** linear: channels may have a float32 scale, negated, in place of a multiplier. */
   readonly isMixed: boolean;
+  /** linear: steps of the result per output. */
+  readonly step: number;
 }
 
 /**
@@ -66,13 +73,13 @@ export interface Finish {
  *
  * @param biases with the input's zero point folded in
  * @param bounds of the accumulators, biases included
- * @param mixedStep of lines beside exceptions
+ * @param withTies for kernels that decide ties, in place of exceptions
  */
 export function finishOf(
   stage: OutputStage,
   biases: Int32Array,
   bounds: ChannelBounds,
-  mixedStep: number = lineStep,
+  withTies = false,
 ): Finish | null {
   const isClamped = stage.min > -128 || stage.max < 127;
   const channels = Array.from(biases, (bias, channel) => ({
@@ -82,9 +89,11 @@ export function finishOf(
   }));
   const linear =
     linesOf(stage, channels, lineStep, () => null) ??
-    linesOf(stage, channels, mixedStep, (bias, channel, range) =>
-      exceptionOf(stage, channel, scale * bias, range),
-    );
+    (withTies
+      ? linesWithTies(stage, channels)
+      : linesOf(stage, channels, lineStep, ({ channel, bias, range }) =>
+          exceptionOf(stage, channel, scale * bias, range),
+        ));
   if (linear !== null) return { method: 'linear', ...linear, isClamped };
   const method = stage.rounding === 'double' ? 'twice' : 'once';
   const defined = allOf(channels, ({ bias, channel, range: [min, max] }) => {
@@ -96,7 +105,8 @@ export function finishOf(
     if (constants === null || !isScalable(min, 0) || !isScalable(max, 0)) return null;
     return { start: scale * bias, constants, isConstant: false };
   });
-  return defined && { method, offset: 0, channels: defined, isClamped, isMixed: false };
+  const line = { step: lineStep, offset: 0, isMixed: false };
+  return defined && { method, ...line, channels: defined, isClamped };
 }
 
 interface BoundedChannel {
@@ -105,29 +115,75 @@ interface BoundedChannel {
   readonly range: Range;
 }
 
+type Lines = Pick<Finish, 'offset' | 'channels' | 'isMixed' | 'step'>;
+
 /** The lines of all channels, or what `otherwise` makes; null where that is null. */
 function linesOf(
   stage: OutputStage,
   channels: readonly BoundedChannel[],
   step: number,
-  otherwise: (bias: number, channel: number, range: Range) => ChannelFinish | null,
-): Pick<Finish, 'offset' | 'channels' | 'isMixed'> | null {
+  otherwise: (channel: BoundedChannel, thresholds: Thresholds, grid: Grid) => ChannelFinish | null,
+): Lines | null {
   const grid = { step, offset: Math.floor((stage.zeroPoint + 0.5) * step - 0.5) };
-  const lines = allOf(channels, ({ bias, channel, range }) => {
+  const lines = allOf(channels, (each) => {
+    const { bias, channel, range } = each;
     const thresholds = thresholdsOf(stage, channel, ...range);
     if (thresholds === null) return null;
     if (thresholds.least.length === 0) return constantLine(thresholds.first, grid);
     const line = lineThrough(stage, channel, thresholds, grid);
-    if (line === null) return otherwise(bias, channel, range);
-    const start = scale * bias + line.shift;
-    return { start, constants: [line.multiplier], isConstant: false };
+    if (line === null) return otherwise(each, thresholds, grid);
+    return lineOf(bias, line);
   });
   if (lines === null) return null;
-  return {
-    offset: grid.offset,
-    channels: lines,
-    isMixed: step !== lineStep || lines.some(isException),
-  };
+  return { offset: grid.offset, channels: lines, isMixed: lines.some(isException), step };
+}
+
+/** Finer steps leave fewer ties and more bits to narrow lines, but multipliers must be below 2^31. */
+function linesWithTies(stage: OutputStage, channels: readonly BoundedChannel[]): Lines | null {
+  for (const step of tieSteps) {
+    const lines = linesOf(stage, channels, step, ({ bias, channel }, thresholds, grid) =>
+      tyingLine(stage, channel, bias, thresholds, grid),
+    );
+    if (lines !== null) return lines;
+  }
+  return null;
+}
+
+const lineOf = (bias: number, { shift, multiplier }: Line): ChannelFinish => ({
+  ...{ start: scale * bias + shift, constants: [multiplier], isConstant: false },
+});
+
+/** A line that reaches each threshold, or is without a fraction one accumulator before it. */
+function tyingLine(
+  stage: OutputStage,
+  channel: number,
+  bias: number,
+  thresholds: Thresholds,
+  grid: Grid,
+): ChannelFinish | null {
+  const { min, first, least } = thresholds;
+  const best = bestShift(stage, channel, grid);
+  for (const nudge of floatNudges) {
+    const line = steepness(thresholds, best + nudge, { ...grid, slack: 1 });
+    if (line === null) continue;
+    const result = resultOf(line, grid);
+    const lowered = new Set<number>();
+    least.forEach((threshold, i) => {
+      const output = first + 1 + i;
+      if (threshold > min && result(threshold - 1) === output * grid.step) lowered.add(output);
+    });
+    const outputAt = (accumulator: number) => {
+      const y = result(accumulator);
+      const output = Math.floor(y / grid.step);
+      const isLowered = y === output * grid.step && lowered.has(output);
+      return clamp(isLowered ? output - 1 : output, stage.min, stage.max);
+    };
+    // Results never fall, and of those of an output only the first one is lowered.
+    if (agrees(thresholds, outputAt)) {
+      return { ...lineOf(bias, line), lowered: loweredWords({ lowered: [...lowered] }) };
+    }
+  }
+  return null;
 }
 
 /** A channel without a line, whose float32 product is computed in integers; null where that is not exact. */
@@ -153,17 +209,17 @@ export function finishFor(
   );
 }
 
-/** Like `finishFor`, for kernels whose lines beside exceptions have finer steps. */
-export function fineFinishFor(
+/** Like `finishFor`, for kernels that decide ties. */
+export function tyingFinishFor(
   view: NodeView<AccumulationAttrs>,
   layer: { readonly filters: Filters; readonly stage: OutputStage },
   context: MatchContext,
 ): Finish | null {
   const { facts, shared } = context;
-  const coarse = finishFor(view, layer, context);
-  if (coarse?.isMixed !== true) return coarse;
-  return shared(fineFinishFor, () =>
-    finishOf(layer.stage, biasesFor(view, layer.filters, true), facts.accumulator(view), fineStep),
+  const plain = finishFor(view, layer, context);
+  if (plain?.isMixed === false) return plain;
+  return shared(tyingFinishFor, () =>
+    finishOf(layer.stage, biasesFor(view, layer.filters, true), facts.accumulator(view), true),
   );
 }
 
@@ -198,16 +254,15 @@ function definedConstants(stage: OutputStage, channel: number): readonly number[
 
 /** Steps of the line's result per step of the output. */
 const lineStep = 256;
-/**
- * With float32 scales, where kernels know it: multipliers then have 4 more bits, which the narrow
- * lines need. Those of 2^-5 or more, which leave an int32, are exceptions.
- */
-const fineStep = 4096;
+/** Where ties are decided: for scales below 2^-9, below 2^-5, and others. */
+const tieSteps = [2 ** 16, 2 ** 12, lineStep];
 
 /** How the results of lines become outputs: floor((result + offset) / step). */
 interface Grid {
   readonly step: number;
   readonly offset: number;
+  /** How far above its least result an output may begin; default 0. */
+  readonly slack?: number;
 }
 
 /** Which of the templates' forms finishes outputs. */
@@ -215,26 +270,32 @@ export function finishFlags({ method, isMixed }: Finish) {
   return { linear: method === 'linear', mixed: isMixed, twice: method === 'twice' };
 }
 
+/** The same of kernels that decide ties. */
+export function tyingFlags(finish: Finish) {
+  const { method, step } = finish;
+  const flags = { linear: method === 'linear', tied: isTied(finish), twice: method === 'twice' };
+  return { ...flags, fine: step === tieSteps[1], finest: step === tieSteps[0] };
+}
+
+/** Whether a channel has ties that a table decides. */
+const hasTies = ({ lowered }: ChannelFinish) => lowered !== undefined;
+
+/** Whether the kernel decides ties, or has at least the steps of such a kernel. */
+export const isTied = ({ step, channels }: Finish) => step !== lineStep || channels.some(hasTies);
+
 /** Whether the constants of a channel are those of an exception. */
 export const isException = ({ constants: [first = 0] }: ChannelFinish) => first < 0;
 
 /**
- * Work of exceptions where four channels are finished together: one of them sends all to finish_sums.
+ * Work of ties where four channels are finished together.
  *
- * @param pixels that are finished; two at a time count as one call
+ * @param pixels that are finished
  */
-export function mixedWork(
-  { channels, isMixed }: Finish,
-  pixels: number,
-): Readonly<Record<string, WorkTerm>> {
-  if (!isMixed) return {};
+export function tieWork({ channels }: Finish, pixels: number): Readonly<Record<string, WorkTerm>> {
   const groups = laneBlocks(channels.length).filter((first) =>
-    channels.slice(first, first + lanes).some(isException),
+    channels.slice(first, first + lanes).some(hasTies),
   );
-  return {
-    mixed: { count: pixels * groups.length, cycles: 65 },
-    exceptions: { count: pixels * channels.filter(isException).length, cycles: 30 },
-  };
+  return groups.length === 0 ? {} : { ties: { count: pixels * groups.length, cycles: 12 } };
 }
 
 /** Work of exceptions where channels are finished one by one. */
@@ -282,13 +343,7 @@ function lineThrough(
   thresholds: Thresholds,
   grid: Grid,
 ): Line | null {
-  const { step, offset } = grid;
-  const { shift = 0 } = stage.multipliers[channel] ?? {};
-  const perUnit = realScale(stage, channel) * step;
-  // TFLM's first rounding lifts the line by half of its unit, which is 2^shift of an output.
-  const lift = stage.rounding === 'double' ? (step / 2) * 2 ** Math.min(0, shift) : 0;
-  const wanted = (stage.zeroPoint + 0.5) * step - 0.5 + lift - offset;
-  const best = Math.floor((wanted / perUnit) * scale);
+  const best = bestShift(stage, channel, grid);
   for (const nudge of stage.scales === undefined ? nudges : floatNudges) {
     const line = steepness(thresholds, best + nudge, grid);
     if (line !== null && isExact(stage, thresholds, line, grid)) return line;
@@ -296,7 +351,24 @@ function lineThrough(
   return null;
 }
 
-function steepness(thresholds: Thresholds, shift: number, { step, offset }: Grid): Line | null {
+function bestShift(stage: OutputStage, channel: number, { step, offset }: Grid): number {
+  const perUnit = realScale(stage, channel) * step;
+  const wanted = (stage.zeroPoint + 0.5 + liftOf(stage, channel)) * step - 0.5 - offset;
+  return Math.floor((wanted / perUnit) * scale);
+}
+
+/** How far above a line of halves the rounding is, in outputs. */
+function liftOf({ rounding, multipliers }: OutputStage, channel: number): number {
+  const { shift = 0 } = multipliers[channel] ?? {};
+  // TFLM's first rounding lifts the line by half of its unit, which is 2^shift of an output.
+  if (rounding === 'double') return 2 ** (Math.min(0, shift) - 1);
+  if (rounding !== 'nudged') return 0;
+  const { right, offset } = nudgeOfWord(shift);
+  return offset * 2 ** -right;
+}
+
+function steepness(thresholds: Thresholds, shift: number, grid: Grid): Line | null {
+  const { step, offset, slack = 0 } = grid;
   const { min, max, first, least } = thresholds;
   if (!isScalable(min, shift) || !isScalable(max, shift)) return null;
   let [low, high] = [0, 2 ** 31 - 1];
@@ -304,11 +376,12 @@ function steepness(thresholds: Thresholds, shift: number, { step, offset }: Grid
     const needed = (first + 1 + i) * step - offset - 0.5;
     const at = scale * (least[i] as number) + shift;
     const before = at - scale;
-    const [reaching, missing] = [(needed * 2 ** 32) / at, (needed * 2 ** 32) / before];
+    const missed = needed + slack;
+    const [reaching, missing] = [(needed * 2 ** 32) / at, (missed * 2 ** 32) / before];
     if (at > 0) low = Math.max(low, reaching);
     else high = Math.min(high, at === 0 && needed > 0 ? -1 : reaching);
     if (before > 0) high = Math.min(high, missing);
-    else low = Math.max(low, before === 0 && needed <= 0 ? 2 ** 31 : missing);
+    else low = Math.max(low, before === 0 && missed <= 0 ? 2 ** 31 : missing);
     if (low > high) return null;
   }
   const multiplier = Math.round((low + high) / 2);
@@ -316,14 +389,15 @@ function steepness(thresholds: Thresholds, shift: number, { step, offset }: Grid
 }
 
 /** The proof: computes exactly as the core does, at both ends of every run of equal outputs. */
-function isExact(
-  stage: OutputStage,
-  thresholds: Thresholds,
-  { multiplier, shift }: Line,
-  { step, offset }: Grid,
-): boolean {
-  return agrees(thresholds, (accumulator) => {
-    const upper = multiplyShift(scale * accumulator + shift, multiplier, 2 ** 31, 32);
-    return clamp(Math.floor((upper + offset) / step), stage.min, stage.max);
-  });
+function isExact(stage: OutputStage, thresholds: Thresholds, line: Line, grid: Grid): boolean {
+  const result = resultOf(line, grid);
+  return agrees(thresholds, (accumulator) =>
+    clamp(Math.floor(result(accumulator) / grid.step), stage.min, stage.max),
+  );
+}
+
+/** The result of an accumulator, offset included. */
+function resultOf({ multiplier, shift }: Line, { offset }: Grid): (accumulator: number) => number {
+  return (accumulator) =>
+    multiplyShift(scale * accumulator + shift, multiplier, 2 ** 31, 32) + offset;
 }

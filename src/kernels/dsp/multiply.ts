@@ -19,7 +19,7 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { clampWork, type Finish, fineFinishFor, finishFlags, mixedWork, scale } from './finish.js';
+import { clampWork, type Finish, scale, tieWork, tyingFinishFor, tyingFlags } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */
@@ -54,7 +54,7 @@ export function smladConvolution<A extends AccumulationAttrs>(
     match(view, context) {
       if (!when(view)) return null;
       const convolution = describe(view);
-      const finish = fineFinishFor(view, convolution, context);
+      const finish = tyingFinishFor(view, convolution, context);
       if (finish === null) return null;
       const { shape } = convolution;
       const patch = patchOf(shape);
@@ -119,7 +119,7 @@ function convolutionWork(
       : { copied: { count: byColumn ? 2 * pairs * length : borders * length, cycles: 9 } }),
     lines: { count: pointwise ? 0 : 2 * pairs * (byColumn ? 1 : kernelH), cycles: 12 },
     pairs: { count: pairs, cycles: 60 },
-    ...mixedWork(finish, 2 * pairs),
+    ...tieWork(finish, 2 * pairs),
     ...clampWork(finish, batches * outH * outW * outC),
     ...residualWork(view, 19),
   };
@@ -215,7 +215,7 @@ function smladRow<A extends AccumulationAttrs>(
       const layer = describe(view);
       const { depth, channels } = layer.filters;
       const isRow = elementCount(outputOf(view).shape) === channels;
-      const finish = isRow ? fineFinishFor(view, layer, context) : null;
+      const finish = isRow ? tyingFinishFor(view, layer, context) : null;
       if (finish === null) return null;
       const steps = rowSteps(depth);
       return {
@@ -249,7 +249,7 @@ function rowWork(view: NodeView<object>, channels: number, steps: number, finish
     groups: { count: groups, cycles: 24 },
     [method]: { count: groups * lanes, cycles: { linear: 2.75, twice: 7.25, once: 4.25 }[method] },
     widened: { count: steps, cycles: 3.5 },
-    ...mixedWork(finish, 1),
+    ...tieWork(finish, 1),
     ...clampWork(finish, channels),
     ...residualWork(view, 19),
   };
@@ -283,7 +283,7 @@ function multiplyCall(
     outputs: [0],
     flags: {
       packed: packed !== null,
-      ...finishFlags(finish),
+      ...tyingFlags(finish),
       clamped: finish.isClamped,
       staged: staged > 0,
     },

@@ -2,7 +2,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import { type Filters, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import type { KernelCall, MatchContext } from '../variant.js';
-import type { Finish } from './finish.js';
+import { type ChannelFinish, type Finish, isTied } from './finish.js';
 
 /** Two int16 in a word. */
 export function word(low: number, high: number): number {
@@ -22,6 +22,8 @@ export function liveWeights(view: NodeView<object>, filters: Filters, finish: Fi
 
 /**
  * int32[groups][…]: the initial values of four accumulators, then the constants that finish each.
+ * Where channels have ties, also the words from there to those of the group, which follow all groups,
+ * or 0: the place of each channel's table in them, or 0, and the tables.
  */
 export function stageWords(
   groups: readonly number[],
@@ -29,14 +31,36 @@ export function stageWords(
   finish: Finish,
 ): Int32Array {
   const none = { start: 0, constants: finish.method === 'linear' ? [0] : [0, 0, 0] };
-  return Int32Array.from(
-    groups.flatMap((first) => {
-      const four = [0, 1, 2, 3].map((lane) =>
-        first + lane < channels ? (finish.channels[first + lane] ?? none) : none,
-      );
-      return [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)];
-    }),
-  );
+  const rows = groups.map((first) => {
+    const four = [0, 1, 2, 3].map((lane) =>
+      first + lane < channels ? (finish.channels[first + lane] ?? none) : none,
+    );
+    return {
+      words: [...four.map(({ start }) => start | 0), ...four.flatMap((each) => each.constants)],
+      ties: tieWords(four),
+    };
+  });
+  if (!isTied(finish)) return Int32Array.from(rows.flatMap(({ words }) => words));
+  let [at, end] = [0, rows.reduce((sum, { words }) => sum + words.length + 1, 0)];
+  const all = rows.flatMap(({ words, ties }) => {
+    at += words.length + 1;
+    const place = ties.length === 0 ? 0 : end - (at - 1);
+    end += ties.length;
+    return [...words, place];
+  });
+  return Int32Array.from([...all, ...rows.flatMap(({ ties }) => ties)]);
+}
+
+/** The places of four channels' tables, then these; nothing if there is none. */
+function tieWords(four: readonly Partial<ChannelFinish>[]): readonly number[] {
+  const tables = four.flatMap(({ lowered }) => (lowered === undefined ? [] : [lowered]));
+  let next = four.length;
+  const places = four.map(({ lowered }) => {
+    if (lowered === undefined) return 0;
+    next += lowered.length;
+    return next - lowered.length;
+  });
+  return tables.length === 0 ? [] : [...places, ...tables.flatMap((table) => [...table])];
 }
 
 /** A call for a core that issues two instructions at a time, or for one that does not. */

@@ -205,7 +205,7 @@ export function tyingMultipliesOf(
 }
 
 /** Eight words with a bit for each output, as an unsigned byte: 1 where it is lowered. */
-export function loweredWords({ lowered }: Ties): Int32Array {
+export function loweredWords({ lowered }: Pick<Ties, 'lowered'>): Int32Array {
   const words = new Int32Array(8);
   for (const output of lowered) {
     const byte = output & 255;

@@ -9,7 +9,7 @@ import type { Facts, Optimize } from '../../../src/ir/op.js';
 import { type Finish, finishOf } from '../../../src/kernels/dsp/finish.js';
 import { matchesOf } from '../../../src/kernels/index.js';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
-import { floatRequantizers } from '../../../src/ops/arithmetic/float-scale.js';
+import { floatRequantizers, integerRequantizers } from '../../../src/ops/arithmetic/float-scale.js';
 import { clamp, floatOfBits } from '../../../src/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
@@ -26,11 +26,11 @@ import { needs } from '../../support/skip.js';
 
 /** What the core computes, in exact integers. */
 function finished(
-  { method, offset, channels, isClamped }: Finish,
+  { method, offset, step, channels, isClamped }: Finish,
   stage: OutputStage,
   acc: number,
 ) {
-  const [{ start, constants, isConstant }] = channels as [Finish['channels'][number]];
+  const [{ start, constants, isConstant, lowered }] = channels as [Finish['channels'][number]];
   const [multiplier = 0n, own = 0n, shift = 0n] = constants.map(BigInt);
   // The bias is part of `acc` here, and of `start` there.
   const bias = BigInt(stage.biases[0] as number);
@@ -40,8 +40,12 @@ function finished(
   );
   const half = 1n << 31n;
   let y = 0n;
-  if (method === 'linear') y = (((a * multiplier + half) >> 32n) + BigInt(offset)) >> 8n;
-  else if (method === 'once') y = (((a * multiplier) >> 32n) + own) >> shift;
+  if (method === 'linear') {
+    const result = ((a * multiplier + half) >> 32n) + BigInt(offset);
+    y = BigInt(Math.floor(Number(result) / step));
+    const [word = 0, bit] = [lowered?.[Number(y & 255n) >> 5], Number(y & 31n)];
+    if (Number(result) % step === 0 && (word >> bit) & 1) y -= 1n;
+  } else if (method === 'once') y = (((a * multiplier) >> 32n) + own) >> shift;
   else {
     const high = ((a >> 7n) * multiplier + half) >> 32n;
     y = (high + (high >> 63n) + own) >> shift;
@@ -107,10 +111,52 @@ describe('outputs in a few instructions', () => {
     const result = finishOf(stage, stage.biases, boundsFrom(-200000, 200000)) as Finish;
     expect(result).to.include({ method: 'linear', isMixed: true });
     expect(floatOfBits(result.channels[0]?.constants[0] ?? 0)).to.equal(-scale);
-    const fine = finishOf(stage, stage.biases, boundsFrom(-200000, 200000), 4096) as Finish;
-    expect(fine.offset).to.equal(Math.floor(7.5 * 4096 - 0.5));
     const wide = boundsFrom(-(2 ** 23), 0);
     expect(finishOf(stage, stage.biases, wide), '24 bits in float32').to.equal(null);
+  });
+
+  it('have lines where halves go up on both sides of zero, as on x86 with AVX2', () => {
+    let linear = 0;
+    for (let seed = 0; seed < 60; seed += 1) {
+      const random = new Random(seed);
+      const multiplier = { multiplier: random.integer(2 ** 30, 2 ** 31 - 1), shift: -8 };
+      const clamps = { zeroPoint: random.integer(-40, 40), min: -128, max: 127 };
+      const bounds = { least: -50000, most: 50000 };
+      const by = { multiplier, rounding: 'upward' as const };
+      const scale = multiplier.multiplier * 2 ** -39;
+      const channel = { scale, ...clamps, ...bounds, by };
+      const found = integerRequantizers([channel], ['double', 'single', 'nudged']);
+      if (found === null) continue;
+      const stage = { biases: Int32Array.of(0), ...clamps, ...found };
+      const result = finishOf(stage, stage.biases, boundsFrom(-50000, 50000));
+      if (result?.method !== 'linear') continue;
+      linear += 1;
+      for (let x = -50000; x <= 50000; x += 7) {
+        if (finished(result, stage, x) !== finish(stage, x, 0)) expect.fail(`seed ${seed}: ${x}`);
+      }
+    }
+    expect(linear).to.be.greaterThan(55);
+  });
+
+  it('decide ties by a table, with steps by the scale', () => {
+    const rows = [
+      ['of a fine step', 3 / 2048, 200000, 2 ** 16],
+      ['of the usual step', 5 / 254, 8000, 2 ** 12],
+      ['of a coarse step', 1 / 6, 2000, 2 ** 8],
+    ] as const;
+    for (const [edge, scale, most, step] of rows) {
+      const channel = { scale: Math.fround(scale), zeroPoint: 7, min: -128, max: 100 };
+      const stage = {
+        ...{ biases: Int32Array.of(0), zeroPoint: 7, min: -128, max: 100 },
+        ...floatRequantizers([{ ...channel, least: -most, most }], ['single', 'double', 'nudged']),
+      };
+      const result = finishOf(stage, stage.biases, boundsFrom(-most, most), true) as Finish;
+      expect(result, edge).to.include({ method: 'linear', isMixed: false, step });
+      expect(result.channels[0]?.lowered, edge).to.have.length(8);
+      for (let x = -most; x <= most; x += 1) {
+        if (finished(result, stage, x) !== finish(stage, x, 0)) expect.fail(`${edge}: ${x}`);
+      }
+    }
   });
 
   const relu = (multiplier: number, shift: number): OutputStage => ({
@@ -223,7 +269,8 @@ const rows: readonly Row[] = [
   { op: 'conv2d', kernel: 'dsp/conv2d', share: 0.8, columns: true },
   { op: 'fully_connected', kernel: 'dsp/fully_connected', share: 0.3 },
   { op: 'fully_connected', kernel: 'dsp/fully_connected_packed', share: 0.3, goal: 'speed' },
-  { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.3 },
+  // Not where scales are both above 2^-5 and below 2^-8, and some of the latter have ties.
+  { op: 'fully_connected', kernel: 'dsp/conv2d', share: 0.25 },
   {
     op: 'depthwise_conv2d',
     kernel: 'dsp/depthwise_conv2d',
