@@ -49,7 +49,7 @@ import { reluN1To1 } from '../ops/relu_n1_to_1.js';
 import { relu6 } from '../ops/relu6.js';
 import { reshape } from '../ops/reshape.js';
 import { resizeNearestNeighbor } from '../ops/resize_nearest_neighbor.js';
-import { rsqrt } from '../ops/rsqrt.js';
+import { type RsqrtAttrs, rsqrt, rsqrtLines } from '../ops/rsqrt.js';
 import type { Moving } from '../ops/shape/movement.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
 import { spaceToBatchNd } from '../ops/space_to_batch_nd.js';
@@ -104,6 +104,7 @@ import { byFourVariant, depthwiseVariant } from './portable/depthwise_conv2d.js'
 import { foldingVariant } from './portable/folding.js';
 import { fullyConnectedVariant } from './portable/fully_connected.js';
 import { l2NormalizationVariant } from './portable/l2_normalization.js';
+import { inverseRootVariant, linesVariant } from './portable/lines.js';
 import {
   bucketizeVariant,
   oneHotVariant,
@@ -311,11 +312,15 @@ type Any = any;
 const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[] = [
   [abs, wideAbs, plainVariant('abs')],
   [elu, plainVariant('elu')],
-  [exp, plainVariant('exp')],
-  [gelu, plainVariant(({ approximate }) => (approximate ? 'gelu_tanh' : 'gelu'))],
+  [exp, linesVariant(exp.lines), plainVariant('exp')],
+  [
+    gelu,
+    linesVariant(gelu.lines),
+    plainVariant(({ approximate }) => (approximate ? 'gelu_tanh' : 'gelu')),
+  ],
   [hardSwish, plainVariant('hard_swish')],
   [leakyRelu, wideLeakyRelu, plainVariant('leaky_relu', ({ alpha }) => ({ alpha: [alpha] }))],
-  [log, plainVariant('log')],
+  [log, linesVariant(log.lines), plainVariant('log')],
   [logistic, curveVariant('unsigned'), plainVariant('logistic')],
   [neg, plainVariant('neg')],
   [quantize, requantizeVariant, quantizeVariant],
@@ -323,7 +328,14 @@ const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[]
   [relu0To1, clampedVariant('relu_0_to_1')],
   [relu6, wideRelu6, clampedVariant('relu6')],
   [reluN1To1, clampedVariant('relu_n1_to_1')],
-  [rsqrt, plainVariant('rsqrt')],
+  [
+    rsqrt,
+    inverseRootVariant,
+    linesVariant<RsqrtAttrs>((view) =>
+      view.attrs.algorithm === 'table' ? rsqrtLines(view) : null,
+    ),
+    plainVariant('rsqrt'),
+  ],
   [sqrt, plainVariant('sqrt')],
   [tanh, curveVariant('signed'), plainVariant('tanh')],
 ];

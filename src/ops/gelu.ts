@@ -2,26 +2,16 @@
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { erfc, tanh } from './arithmetic/float32.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
-import { elementQuant } from './arithmetic/rescale.js';
-import { floatTable } from './arithmetic/sigmoid.js';
+import type { Scalar } from './arithmetic/lookup.js';
+import { tabulated } from './arithmetic/tabulated.js';
 
 export interface GeluAttrs {
   /** Whether Φ is approximated by a tanh. */
   readonly approximate: boolean;
 }
 
-/** TFLM has no such operator, so the bits of int8 are those of desktop TFLite. */
-export const gelu = elementwise<GeluAttrs>(
-  'gelu',
-  scalarOf,
-  ['int8'],
-  functionOf,
-) satisfies OpDef<GeluAttrs>;
-
-function scalarOf(view: NodeView<GeluAttrs>): Scalar {
-  return floatTable(elementQuant(view), functionOf(view));
-}
+/** TFLM has no such operator, so the bits of integers are those of desktop TFLite. */
+export const gelu = tabulated<GeluAttrs>('gelu', functionOf) satisfies OpDef<GeluAttrs>;
 
 function functionOf({ attrs }: NodeView<GeluAttrs>): Scalar {
   return attrs.approximate ? approximateGelu : exactGelu;

@@ -707,6 +707,12 @@ Object.assign(rows, {
     const x = b.node('logistic', [wideInput(b, [1, 40])], { algorithm: 'fixed' }, { quant });
     return b.node('tanh', [x], { algorithm: 'fixed' }, { quant });
   },
+  'portable/lines': (b: Layers) =>
+    b.node('exp', [wideInput(b, [1, 40])], {}, { quant: perTensorQuant(2 ** -12, 0) }),
+  'portable/inverse_root': (b: Layers) => {
+    const quant = perTensorQuant(2 ** -10, 0);
+    return b.node('rsqrt', [wideInput(b, [1, 40])], { algorithm: 'fixed' }, { quant });
+  },
   'portable/softmax_lines': (b: Layers) => {
     const quant = perTensorQuant(2 ** -15, 0);
     return b.node('softmax', [wideInput(b, [2, 10])], { beta: 1, algorithm: 'fixed' }, { quant });

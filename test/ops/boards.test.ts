@@ -7,7 +7,7 @@ const names = [
   ...['reduce_prod', 'reverse_sequence', 'select', 'take', 'take_nd', 'topk'],
 ];
 /** Of int16, in files of their own. */
-const wide = ['abs', 'prelu', 'relu', 'relu6', 'squared_difference'];
+const wide = ['abs', 'exp', 'log', 'prelu', 'relu', 'relu6', 'rsqrt', 'squared_difference'];
 /** Comparisons of int16. */
 const relations = ['equal', 'less'];
 /** Of float32. */

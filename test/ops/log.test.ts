@@ -1,3 +1,4 @@
-import { testLookup } from '../support/families.js';
+import { testLines, testLookup } from '../support/families.js';
 
 testLookup({ op: 'log' });
+testLines('log', [-18, -6], [-13, -10]);

@@ -1,4 +1,4 @@
-import { testLookup } from '../support/families.js';
+import { testLines, testLookup } from '../support/families.js';
 import { perTensorQuant } from '../support/module.js';
 
 testLookup({
@@ -13,3 +13,6 @@ testLookup({
     },
   ],
 });
+
+// Of an x below 0 TFLM computes nothing.
+testLines('rsqrt', [-18, -6], [-14, -4], { attrs: { algorithm: 'fixed' }, below: 32768 });

@@ -249,6 +249,53 @@ export function testWideElements(op: string, attrs: Attrs = {}, name = op): void
   });
 }
 
+/**
+ * A function of one int16 by a table of lines, or in fixed point.
+ *
+ * @param inputs powers of two of the input's scale, from and to
+ * @param outputs those of the output's scale
+ */
+export function testLines(
+  op: string,
+  inputs: readonly [number, number],
+  outputs: readonly [number, number],
+  { attrs = {}, name = op, refused = [], below }: LinesTests = {},
+): void {
+  const of = (shape: Shape, power: number): OperandCase => ({
+    ...{ shape, dtype: 'int16', quant: perTensorQuant(2 ** power, 0) },
+    ...(below === undefined ? {} : { below }),
+  });
+  const [inputMost, outputMost] = [inputs[1], outputs[1]];
+  const at = (power: number) => ({ attrs, quant: perTensorQuant(2 ** power, 0) });
+  testOperator({
+    ...{ op, golden: `${name}_s16` },
+    cases: [
+      { edge: 'the least scales', inputs: [of([3, 40], inputs[0])], ...at(outputs[0]) },
+      { edge: 'the largest scales', inputs: [of([120], inputMost)], ...at(outputMost) },
+      { edge: 'the input alone', inputs: [of([120], inputMost)], ...at(outputs[0]) },
+    ],
+    random: (random) => {
+      const power = ([from, to]: readonly [number, number]) =>
+        random.integer(10 * from, 10 * to) / 10;
+      const shape = randomShape(random, random.integer(1, 4));
+      return { inputs: [of(shape, power(inputs))], ...at(power(outputs)) };
+    },
+    refused: [
+      ...refused,
+      {
+        edge: 'a zero point',
+        inputs: [{ ...of([2], -12), quant: perTensorQuant(2 ** -12, 5) }],
+        ...{ ...at(-12), code: 'bad-quantization', message: /zero point that is not 0/ },
+      },
+    ],
+  });
+}
+
+interface LinesTests extends Pick<PlainTests, 'attrs' | 'name'>, Pick<OperatorTests, 'refused'> {
+  /** Inputs are from 0 to this, exclusive. */
+  readonly below?: number;
+}
+
 /** Elements of a type; int8, which `compare` takes as well, is quantized. */
 export const plain = (dtype: DType, shape: Shape): OperandCase => ({
   shape,

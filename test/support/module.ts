@@ -302,7 +302,10 @@ export function randomInputs(module: Module, seed: number): readonly TensorData[
     const { shape, dtype, name } = graph.tensors[id] as Tensor;
     const count = elementCount(shape);
     const extent = /indices below (\d+)$/.exec(name)?.[1];
-    if (extent !== undefined) return random.int32(count, 0, Number(extent) - 1);
+    if (extent !== undefined) {
+      const indices = random.int32(count, 0, Number(extent) - 1);
+      return dtype === 'int16' ? Int16Array.from(indices) : indices;
+    }
     return dtype === 'int8' ? random.int8(count) : random.elements(dtype, count);
   });
 }

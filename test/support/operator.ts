@@ -42,7 +42,7 @@ export interface OperandCase {
   readonly data?: TensorData;
   /** By default that of `data`, else int8. */
   readonly dtype?: DType;
-  /** Elements of an int32 input are from 0 to this, exclusive. */
+  /** Elements of an int32 or int16 input are from 0 to this, exclusive. */
   readonly below?: number;
 }
 

@@ -687,7 +687,15 @@ const table: Readonly<Record<string, AnyRow>> = {
     options: noOptions,
     attrs: () => ({ function: 'round' }),
   }),
-  RSQRT: row({ op: 'rsqrt', optionsType: 0, options: noOptions, attrs: none }),
+  RSQRT: row({
+    op: 'rsqrt',
+    optionsType: 0,
+    options: noOptions,
+    attrs({ rounding, inputs }) {
+      if (inputs[0]?.dtype !== 'int16') return {};
+      return { algorithm: rounding === 'tflm' ? 'fixed' : 'table' };
+    },
+  }),
   REVERSE_SEQUENCE: row({
     op: 'reverse_sequence',
     optionsType: 87,
