@@ -128,27 +128,23 @@ export interface Analysed extends Pick<Compilation, 'source' | 'module'> {
   readonly facts: Facts;
 }
 
-export function analysedModel(request: Parameters<typeof load>[0]): Analysed {
-  const loaded = load(request);
-  return { ...loaded, facts: analyse(mainGraph(loaded.module)) };
+export function analysed({ source, module }: ReturnType<typeof load>): Analysed {
+  return { source, module, facts: analyse(mainGraph(module)) };
 }
 
 /**
  * Model file to plan.
  *
- * @param analysed the model, where it is already loaded
+ * @param known the model, where it is already loaded
  *
  * @throws BonsaiError for a model that is broken, not supported or not fully int8; 'usage' for more
  *   cores than the target has
  */
-export function planned(
-  request: CompileRequest,
-  analysed?: Analysed,
-): Omit<Compilation, 'emission'> {
+export function planned(request: CompileRequest, known?: Analysed): Omit<Compilation, 'emission'> {
   const { target, options } = request;
   const { cores = 1, autoCores = false } = options;
   requireCores(target, cores);
-  const { source, module, facts } = analysed ?? analysedModel(request);
+  const { source, module, facts } = known ?? analysed(load(request));
   const size = modelSize(mainGraph(source));
   const planFor = plannerFor(module, facts, target, options, size, faithfulCount(source, target));
   const plan = autoCores ? planInTime(planFor, target, options) : planFor();

@@ -4,7 +4,7 @@ import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';
 import { estimate, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
-import { analysedModel, load } from '../pipeline.js';
+import { analysed, load } from '../pipeline.js';
 import { describe, descriptionText } from '../report/description.js';
 import { supportText } from '../report/support.js';
 import { listTargets } from '../target/index.js';
@@ -61,9 +61,9 @@ function inspect(request: Omit<CompileRequest, 'target'>, flags: InspectFlags): 
   }
   const description = { ...describe(proven.source, model.bytes), proofs: proven.proofs };
   const names = flags.target === undefined ? listTargets() : [flags.target];
-  const analysed = analysedModel(request);
+  const known = analysed(proven);
   const targets = names.map((name) =>
-    estimate({ ...request, target: targetOf({ target: name }) }, analysed),
+    estimate({ ...request, target: targetOf({ target: name }) }, known),
   );
   if (flags.json) printJson({ ...description, operators, targets });
   else {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
 import { emitProgram } from '../codegen/program.js';
-import { type BonsaiError, refusalOf } from '../errors.js';
+import { attempt, BonsaiError, refusalOf } from '../errors.js';
 import { type SurveyedOperator, surveyModel } from '../import/index.js';
 import { checkNodeAlone } from '../ir/check.js';
 import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } from '../ir/graph.js';
@@ -22,12 +22,11 @@ export interface Inspection {
   readonly operators: readonly SupportRow[];
   /** Why the model does not compile for any target; null: it does. */
   readonly fault: BonsaiError | null;
-  /** The module as imported, and the facts proved; null for a model that cannot be imported. */
+  /** The module as imported and after passes, and the facts proved; null for a model that cannot be imported. */
   readonly proven: Proven | null;
 }
 
-interface Proven {
-  readonly source: Module;
+interface Proven extends ReturnType<typeof load> {
   readonly proofs: readonly LayerProof[];
 }
 
@@ -52,17 +51,13 @@ export function inspectModel(request: Inspected): Inspection {
 
 /** The module and its proofs, and why no target takes it. */
 function tried(request: Inspected): Pick<Inspection, 'proven' | 'fault'> {
-  let proven: Proven | null = null;
-  const fault = refusalOf(() => {
-    const { module, ...rest } = prove(request);
-    proven = rest;
-    acceptTypes(mainGraph(module));
-  });
-  return { proven, fault };
+  const proven = attempt(() => prove(request));
+  if (proven instanceof BonsaiError) return { proven: null, fault: proven };
+  return { proven, fault: refusalOf(() => acceptTypes(mainGraph(proven.module))) };
 }
 
-/** The module as imported, and the facts proved around the removal of dead channels. */
-function prove(request: Inspected): Proven & { readonly module: Module } {
+/** The module, and the facts proved around the removal of dead channels. */
+function prove(request: Inspected): Proven {
   const seen: [pass: string, module: Module][] = [];
   const { source, module } = load({
     ...request,
@@ -103,9 +98,9 @@ function nodesOf(proven: Proven | null, fault: BonsaiError | null): readonly Jud
 }
 
 /** What the model would need on the target, or why it does not compile for it. */
-export function estimate(request: CompileRequest, analysed: Analysed): Estimate {
+export function estimate(request: CompileRequest, known: Analysed): Estimate {
   return estimateOf(request.target, () => {
-    const { module, ...plan } = planned(request, analysed);
+    const { module, ...plan } = planned(request, known);
     return { plan: plan.plan, tables: emitProgram(module, plan).tables };
   });
 }
