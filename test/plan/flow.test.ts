@@ -138,6 +138,23 @@ const rows: readonly (readonly [edge: string, module: Module, copies: number])[]
     2,
   ],
   [
+    'one tensor for two values that its node does not read',
+    looping(2, 3, (b, [x = 0, y = 0]) => {
+      const negative = b.node('neg', [b.node('add', [x, y], add)]);
+      return [negative, negative];
+    }),
+    2,
+  ],
+  [
+    'a value that is read by another name after the next one is made',
+    looping(2, 3, (b, [x = 0, y = 0]) => {
+      const [pairs, next] = [b.node('reshape', [x], { shape: [2, 32] }), b.node('neg', [y])];
+      const least = b.node('minimum', [pairs, b.node('reshape', [next], { shape: [2, 32] })]);
+      return [next, b.node('reshape', [least], { shape })];
+    }),
+    2,
+  ],
+  [
     'what stays is not carried',
     looping(2, 3, (b, [x = 0, y = 0]) => [b.node('add', [x, y], add), y]),
     1,
