@@ -525,6 +525,11 @@ const wideConvolutions = (b: Layers) => {
   return wideLayer(b, 'conv2d', x, [2, 1, 2, 6], { dilationW: 2 }, 2);
 };
 
+const wideDepthwise = (b: Layers) => {
+  const attrs = { ...pads, depthMultiplier: 2 };
+  return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
+};
+
 const real = { dtype: 'float32', quant: null } as const;
 const realInput = (b: Layers, shape: number[]) => b.input(shape, null, 'x', 'float32');
 
@@ -560,10 +565,8 @@ Object.assign(rows, {
     const x = wideLayer(b, 'fully_connected', wideInput(b, [1, 19]), [6, 19], {}, 6);
     return wideLayer(b, 'fully_connected', x, [3, 6], {}, 3);
   },
-  'portable/depthwise_conv2d_16x8': (b: Layers) => {
-    const attrs = { ...pads, depthMultiplier: 2 };
-    return wideLayer(b, 'depthwise_conv2d', wideInput(b, [1, 6, 5, 3]), [1, 3, 3, 6], attrs, 6);
-  },
+  'portable/depthwise_conv2d_16x8': wideDepthwise,
+  'thumb1/depthwise_conv2d_16x8': wideDepthwise,
   'portable/transpose_conv': (b: Layers) =>
     b.transposed(b.input([1, 3, 4, 3]), [5, 3, 3, 3], [6, 8]),
   'portable/conv2d_f32': (b: Layers) => {

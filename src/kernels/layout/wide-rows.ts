@@ -145,6 +145,8 @@ function callOf(view: NodeView<AccumulationAttrs>, layer: Layer, dots: WideDots)
       ...{ wide: sums === 'wide', reduced: sums === 'reduced', pointwise, in_place: isInPlace },
       single_rounding: sums === 'whole' && stage.rounding === 'single',
       by_tap: shape.dilationW > 1,
+      // 16 bytes at a time, by instructions that Armv6-M has.
+      eights: !dots.hasSmlad && shape.inC % 8 === 0,
     },
     numbers: {
       ...(pointwise ? {} : window),

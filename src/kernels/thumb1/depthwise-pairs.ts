@@ -4,19 +4,32 @@
  *
  * The image is cut into rectangles of outputs whose windows lose the same taps to padding. For each
  * channel and rectangle the assembly makes a list of weights and pixel offsets, and computes two
- * neighbouring windows at once from it.
+ * neighbouring windows at once from it. Pixels are int8 or int16; those of int16 have the zero point 0.
  */
+import { dtypes } from '../../ir/dtypes.js';
 import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
+  accumulatorStarts,
   biasesFor,
   inputZeroPoint,
+  type OutputStage,
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
+import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
 import { type Axis, axesOf, tapsInside, type WindowShape } from '../layout/overlap.js';
 import type { TwoMultiply } from '../layout/two-multiply.js';
-import type { KernelCall, KernelVariant, Overlap, Table, WorkTerm } from '../variant.js';
+import { scaleRow, sumsOf } from '../portable/wide.js';
+import type {
+  KernelCall,
+  KernelVariant,
+  MatchContext,
+  Overlap,
+  Table,
+  VariantTraits,
+  WorkTerm,
+} from '../variant.js';
 import { isLifted, stageMultiplies } from './stage.js';
 
 /** Taps that the assembly unrolls, and half the bytes of one. */
@@ -67,8 +80,18 @@ interface Work {
   /** Taps of a filter at one pixel: input channels that an output reads. */
   readonly depth: number;
   readonly runs: readonly Run[];
-  readonly multiplies: readonly TwoMultiply[];
+  /** How sums become outputs; 'reduced': those of int16, as support/requantize_reduced.hbs does. */
+  readonly outputs: readonly TwoMultiply[] | 'reduced';
 }
+
+/** The variants of the text: for int8, and for int16 by int8. */
+const variants: readonly VariantTraits[] = [
+  { template: 'thumb1/depthwise_conv2d_pairs', needs: ['mul32', 'thumb1'] },
+  {
+    ...{ template: 'thumb1/depthwise_conv2d_16x8', text: 'thumb1/depthwise_conv2d_pairs' },
+    ...{ needs: ['mul32', 'thumb1'], types: ['int16'] },
+  },
+];
 
 /**
  * @param when whether every output channel has one input channel, or all of them
@@ -77,20 +100,19 @@ interface Work {
 export function pairedDepthwise<A extends AccumulationAttrs>(
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Convolution,
-): KernelVariant<A> {
-  return {
-    template: 'thumb1/depthwise_conv2d_pairs',
-    needs: ['mul32', 'thumb1'],
-    match(view, { facts }) {
+): readonly KernelVariant<A>[] {
+  return variants.map((traits) => ({
+    ...traits,
+    match(view, context) {
       if (!when(view)) return null;
       const convolution = describe(view);
-      const { shape, filters, stage } = convolution;
+      const { shape, filters } = convolution;
       const depth = filters.depth / (shape.kernelH * shape.kernelW);
       const runs = runsOf(shape, depth);
       if (runs === null) return null;
-      const multiplies = stageMultiplies(stage, facts.accumulator(view));
-      if (multiplies === null) return null;
-      const work = { convolution, depth, runs, multiplies };
+      const outputs = outputsOf(view, convolution, context);
+      if (outputs === null) return null;
+      const work = { convolution, depth, runs, outputs };
       return {
         scratchBytes: listTapBytes * filters.depth + constantsBytes,
         overlaps: depth === 1 ? overlapOf(shape, runs) : [],
@@ -98,8 +120,22 @@ export function pairedDepthwise<A extends AccumulationAttrs>(
         calls: () => [callOf(view, work)],
       };
     },
-  };
+  }));
 }
+
+/** null where the assembly cannot make outputs of a channel's sums, or where these exceed 32 bits. */
+function outputsOf(
+  view: NodeView<AccumulationAttrs>,
+  convolution: Convolution,
+  { facts }: MatchContext,
+): Work['outputs'] | null {
+  if (inputOf(view, 0).dtype === 'int8') {
+    return stageMultiplies(convolution.stage, facts.accumulator(view));
+  }
+  return sumsOf(view, convolution) === 'reduced' ? 'reduced' : null;
+}
+
+const isWorkLifted = ({ outputs }: Work) => outputs !== 'reduced' && outputs.some(isLifted);
 
 /**
  * null if a window lies wholly in padding, if it has more taps than a byte of a table can count, or
@@ -197,42 +233,48 @@ function overlapOf(shape: WindowShape, runs: readonly Run[]): readonly Overlap[]
 }
 
 function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
-  const { depth } = work;
-  const { shape, filters } = work.convolution;
+  const { depth, outputs } = work;
+  const { shape, filters, stage } = work.convolution;
   const { inH, inW, inC, outH, outW, outC } = shape;
-  const lifted = work.multiplies.some(isLifted);
+  const { dtype: element } = inputOf(view, 0);
+  const { bytes } = dtypes[element];
+  const lifted = isWorkLifted(work);
   return {
     inputs: [0],
     outputs: [0],
-    flags: { lifted, long: isLong(work) },
+    types: { element },
+    flags: { lifted, long: isLong(work), int16: outputs === 'reduced' },
     numbers: {
       ...{ batches: shape.batches, channels: outC, siblings: (outC / inC) * depth },
       ...{ in_image: inH * inW * inC, out_image: outH * outW * outC },
       ...{ taps: filters.depth, kernel_w: shape.kernelW * depth, zero_point: inputZeroPoint(view) },
-      tap_step: depth > 1 ? 1 : shape.dilationW * inC,
-      line_step: shape.dilationH * inW * inC,
-      ...stepsOf(shape),
+      tap_step: (depth > 1 ? 1 : shape.dilationW * inC) * bytes,
+      line_step: shape.dilationH * inW * inC * bytes,
+      ...stepsOf(shape, bytes),
     },
     tables: {
-      runs: runsTable(work),
+      runs: runsTable(work, bytes),
       weights: { data: weightRows(view, filters), role: 'weights' },
-      stage: stageTable(biasesFor(view, filters, false), work.multiplies, lifted),
+      stage:
+        outputs === 'reduced'
+          ? reducedTable(stage)
+          : stageTable(biasesFor(view, filters, false), outputs, lifted),
     },
   };
 }
 
 /** Bytes from window to window, and from output to output. */
-function stepsOf({ strideH, strideW, inW, inC, outW, outC }: WindowShape) {
+function stepsOf({ strideH, strideW, inW, inC, outW, outC }: WindowShape, bytes: number) {
   return {
-    ...{ right: strideW * inC, out_right: outC },
-    ...{ down: strideH * inW * inC, out_down: outW * outC },
+    ...{ right: strideW * inC * bytes, out_right: outC * bytes },
+    ...{ down: strideH * inW * inC * bytes, out_down: outW * outC * bytes },
   };
 }
 
 /** Eight words per run, then 0. */
-function runsTable({ convolution: { shape }, depth, runs }: Work): Table {
+function runsTable({ convolution: { shape }, depth, runs }: Work, bytes: number): Table {
   const { inW, inC, outW, outC, kernelW } = shape;
-  const steps = stepsOf(shape);
+  const steps = stepsOf(shape, bytes);
   const window = ([row, column]: Place) => row * steps.down + column * steps.right;
   const output = ([row, column]: Place) => row * steps.out_down + column * steps.out_right;
   const words = runs.flatMap(({ rectangle, isFirst, from, apart, along, lines, isByColumn }) => {
@@ -242,8 +284,8 @@ function runsTable({ convolution: { shape }, depth, runs }: Work): Table {
     const skipped = (chainTaps - firstPass(down.taps * taps)) * tapBytesHalved;
     return [
       isFirst ? firstTap | (down.taps << 8) | (taps << 16) | (skipped << 24) : 1,
-      (down.pixel * inW + right.pixel) * inC + window(from),
-      (down.first * outW + right.first) * outC + output(from),
+      (down.pixel * inW + right.pixel) * inC * bytes + window(from),
+      (down.first * outW + right.first) * outC * bytes + output(from),
       window(apart),
       output(apart),
       window(isByColumn ? [along, 0] : [0, along]),
@@ -284,14 +326,23 @@ function stageTable(
   return { data: Int32Array.from(words, (word) => word | 0), role: 'table' };
 }
 
+/** Of each channel its first sum, multiplier and shift, and the bounds of its outputs. */
+function reducedTable(stage: OutputStage): Table {
+  const starts = accumulatorStarts(stage);
+  const words = stage.multipliers.flatMap((_, channel) => [
+    starts[channel] as number,
+    ...scaleRow(stage, 'reduced', channel),
+    ...[stage.min, stage.max],
+  ]);
+  return { data: Int32Array.from(words), role: 'table' };
+}
+
 /** `code` and `lists` are cycles of instructions in the assembly; `channels` is C. */
-function termsOf({
-  convolution: { shape },
-  depth,
-  runs,
-  multiplies,
-}: Work): Readonly<Record<string, WorkTerm>> {
-  const perPair = (multiplies.some(isLifted) ? 71 : 48) + (isLong({ runs, depth }) ? 4 : 0);
+function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
+  const { depth, runs, outputs } = work;
+  const { shape } = work.convolution;
+  const finish = outputs === 'reduced' ? 60 : isWorkLifted(work) ? 71 : 48;
+  const perPair = finish + (isLong(work) ? 4 : 0);
   let [code, lists] = [0, 0];
   for (const { rectangle, isFirst, along, lines } of runs) {
     const { down, right } = rectangle;

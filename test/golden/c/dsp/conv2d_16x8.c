@@ -147,16 +147,18 @@ static void conv2d_16x8_patch_s16(const int16_t *in, int16_t *out, int8_t *scrat
     for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 30; pixel++) {
         const int32_t y0 = oy * 1 - 1, x0 = ox * 1 - 1;
         int16_t *to = patch;
+        int32_t left = 0, right = kernel_w;
+        clip_taps(x0, dilation_w, in_w, &left, &right);
         for (int32_t ky = 0; ky < kernel_h; ky++, to += kernel_w * in_c) {
             const int32_t y = y0 + ky * dilation_h;
-            int32_t left = 0, right = y < 0 || y >= in_h ? 0 : kernel_w;
-            clip_taps(x0, dilation_w, in_w, &left, &right);
-            if (right - left < kernel_w)
+            const int32_t is_inside = y >= 0 && y < in_h;
+            if (!is_inside || right - left < kernel_w)
                 memset(to, 0, (size_t)(kernel_w * in_c) * sizeof *to);
+            if (!is_inside || left == right)
+                continue;
             const int32_t from = (y * in_w + x0) * in_c;
-            if (left < right)
-                memcpy(to + left * in_c, in + from + left * in_c, (size_t)((right - left) * in_c) *
-                       sizeof *to);
+            memcpy(to + left * in_c, in + from + left * in_c, (size_t)((right - left) * in_c) *
+                   sizeof *to);
         }
         if (++ox == out_w) {
             ox = 0;
@@ -166,8 +168,8 @@ static void conv2d_16x8_patch_s16(const int16_t *in, int16_t *out, int8_t *scrat
             }
         }
         const int32_t *w = (const int32_t *)model_conv2d_0_weights, *stage = model_conv2d_0_stage;
-        for (int32_t left = channels; left > 0; left -= 4 * block) {
-            const int32_t n = left < 4 * block ? left : 4 * block;
+        for (int32_t rest = channels; rest > 0; rest -= 4 * block) {
+            const int32_t n = rest < 4 * block ? rest : 4 * block;
             w = dot_rows(sums, patch, w, (n + 3) / 4, steps);
             for (int32_t i = 0; i < n; i++, stage += 2) {
                 const int32_t y = requantize_reduced(sums[i], stage[0], stage[1]);
@@ -198,12 +200,15 @@ static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t
     for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 18; pixel++) {
         const int32_t y0 = oy * 1 - 0, x0 = ox * 1 - 0;
         int16_t *to = patch;
+        int32_t left = 0, right = kernel_w;
+        clip_taps(x0, dilation_w, in_w, &left, &right);
         for (int32_t ky = 0; ky < kernel_h; ky++, to += kernel_w * in_c) {
             const int32_t y = y0 + ky * dilation_h;
-            int32_t left = 0, right = y < 0 || y >= in_h ? 0 : kernel_w;
-            clip_taps(x0, dilation_w, in_w, &left, &right);
-            if (right - left < kernel_w)
+            const int32_t is_inside = y >= 0 && y < in_h;
+            if (!is_inside || right - left < kernel_w)
                 memset(to, 0, (size_t)(kernel_w * in_c) * sizeof *to);
+            if (!is_inside || left == right)
+                continue;
             const int32_t from = (y * in_w + x0) * in_c;
             for (int32_t kx = left; kx < right; kx++)
                 memcpy(to + kx * in_c, in + from + kx * dilation_w * in_c, (size_t)in_c *
@@ -217,8 +222,8 @@ static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t
             }
         }
         const int32_t *w = (const int32_t *)model_conv2d_1_weights, *stage = model_conv2d_1_stage;
-        for (int32_t left = channels; left > 0; left -= 4 * block) {
-            const int32_t n = left < 4 * block ? left : 4 * block;
+        for (int32_t rest = channels; rest > 0; rest -= 4 * block) {
+            const int32_t n = rest < 4 * block ? rest : 4 * block;
             w = dot_rows(sums, patch, w, (n + 3) / 4, steps);
             for (int32_t i = 0; i < n; i++, stage += 2) {
                 const int32_t y = requantize_reduced(sums[i], stage[0], stage[1]);

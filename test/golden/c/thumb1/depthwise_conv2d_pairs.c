@@ -63,7 +63,8 @@ compute_pairs(__attribute__((unused)) const struct window_pairs *pairs,
             "str r1, [sp, #32]\n str r2, [sp, #36]\n str r3, [sp, #40]\n str r0, [sp, #48]\n"
             "ldr r5, [r0, #40]\n str r5, [sp, #76]\n ldr r5, [r0, #44]\n str r5, [sp, #80]\n"
             "ldr r6, [r0, #4]\n str r6, [sp]\n ldr r4, [sp, #120]\n"
-            "4: ldr r5, [r4, #20]\n str r5, [sp, #12]\n"
+            "4:\n"
+            "ldr r5, [r4, #20]\n str r5, [sp, #12]\n"
             "ldr r5, [sp, #48]\n ldr r5, [r5]\n"
             /* A run. r12: where the unrolled taps are entered first. */
             "1: ldm r5!, {r3}\n cmp r3, #0\n bne 2f\n b 9f\n"
@@ -130,7 +131,8 @@ compute_pairs(__attribute__((unused)) const struct window_pairs *pairs,
             "muls r0, r4\n lsrs r0, #14\n muls r4, r1\n"
             "adds r4, r0\n adds r4, r7\n"
             "lsrs r4, #24\n"
-            "62: add r6, lr\n strb r4, [r6]\n ldr r0, [sp, #60]\n add r9, r0\n"
+            "62: add r6, lr\n strb r4, [r6]\n"
+            "ldr r0, [sp, #60]\n add r9, r0\n"
             "ldr r0, [sp, #56]\n add r10, r0\n cmp r10, r11\n bne 8b\n"
             "10: ldr r0, [sp, #52]\n subs r0, #1\n beq 11f\n str r0, [sp, #52]\n"
             "ldr r0, [sp, #68]\n add r10, r0\n ldr r0, [sp, #64]\n add r11, r0\n"
@@ -162,8 +164,9 @@ static int8_t compute_pairs_output(const int8_t *window, const int8_t *weights, 
     weights += run[0] & 255;
     for (int32_t line = 0; line < (run[0] >> 8 & 255); line++, weights += pairs->kernel_w) {
         for (int32_t tap = 0; tap < (run[0] >> 16 & 255); tap++) {
-            const int32_t value = window[line * pairs->line_step + tap * pairs->tap_step];
-            a += (uint32_t)((value - pairs->zero_point) * weights[tap]);
+            const int8_t *x = window + line * pairs->line_step + tap * pairs->tap_step;
+            const int32_t value = *x - pairs->zero_point;
+            a += (uint32_t)(value * weights[tap]);
         }
     }
     if (a > (uint32_t)stage[3])
@@ -199,7 +202,7 @@ static void compute_pairs_channel(const struct window_pairs *pairs, const int8_t
 static void compute_pairs(const struct window_pairs *pairs, const int8_t *x, int8_t *out,
                           const int8_t *weights, const int32_t *stage)
 {
-    for (int32_t c = 0; c < pairs->channels; c++, out++) {
+    for (int32_t c = 0; c < pairs->channels; c++, out += 1) {
         compute_pairs_channel(pairs, x + c / pairs->siblings, out, weights, stage);
         weights += pairs->taps;
         stage += 6;

@@ -1,0 +1,252 @@
+/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
+#ifndef BONSAI_FLASH
+#define BONSAI_FLASH
+#endif
+
+/* A helper that kernels share: never inlined, so that its loop has all registers. */
+#ifndef BONSAI_SHARED
+#ifdef __GNUC__
+#define BONSAI_SHARED static __attribute__((noinline))
+#else
+#define BONSAI_SHARED static
+#endif
+#endif
+
+
+/* How compute_pairs walks over an image. `runs` holds eight words per run of pairs. The first has
+ * four bytes: the first tap inside the image, lines of taps, taps per line, and half the bytes of
+ * the unrolled taps to skip at first; or it is 1 if the taps are those of the previous run. Then,
+ * in bytes: the first window's first pixel; the first output; the distance from the first to the
+ * second window of a pair, and of their outputs; from the first pair of a line to its end; and
+ * from there to the next line of outputs. Last, twice the number of lines, plus 1 if they are
+ * columns. A word of 0 ends the runs. Assembly reads the fields at fixed offsets. */
+struct window_pairs {
+    const int32_t *runs;
+    int32_t *list; /* Room for an offset and a weight per tap, and four words. */
+    int32_t tap_step, line_step, kernel_w, zero_point; /* Bytes from tap to tap. */
+    int32_t right, out_right, down, out_down; /* Bytes from window to window, output to output. */
+    int32_t channels, siblings, taps; /* Outputs: all, and per input channel; weights of each. */
+};
+
+/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
+ * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
+ * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
+ * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
+static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
+    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
+    return (upper + (1 << (shift - 1))) >> shift;
+}
+
+/* One output channel of int16 after the other, run after run. For each channel `stage` holds the
+ * initial sum, the multiplier and the shift of requantize_reduced, and the bounds of outputs. The
+ * last bit that the shift loses is the carry: adding it rounds. */
+#if defined(__ARM_ARCH_6M__)
+
+_Static_assert(offsetof(struct window_pairs, runs) == 0, "runs");
+_Static_assert(offsetof(struct window_pairs, list) == 4, "list");
+_Static_assert(offsetof(struct window_pairs, tap_step) == 8, "tap_step");
+_Static_assert(offsetof(struct window_pairs, line_step) == 12, "line_step");
+_Static_assert(offsetof(struct window_pairs, kernel_w) == 16, "kernel_w");
+_Static_assert(offsetof(struct window_pairs, zero_point) == 20, "zero_point");
+_Static_assert(offsetof(struct window_pairs, right) == 24, "right");
+_Static_assert(offsetof(struct window_pairs, out_right) == 28, "out_right");
+_Static_assert(offsetof(struct window_pairs, down) == 32, "down");
+_Static_assert(offsetof(struct window_pairs, out_down) == 36, "out_down");
+_Static_assert(offsetof(struct window_pairs, channels) == 40, "channels");
+_Static_assert(offsetof(struct window_pairs, siblings) == 44, "siblings");
+_Static_assert(offsetof(struct window_pairs, taps) == 48, "taps");
+
+static __attribute__((naked, noinline)) void
+compute_pairs_int16(__attribute__((unused)) const struct window_pairs *pairs,
+                    __attribute__((unused)) const int8_t *x, __attribute__((unused)) int8_t *out,
+                    __attribute__((unused)) const int8_t *weights,
+                    __attribute__((unused)) const int32_t *stage)
+{
+    /* On the stack: 0 list, 4 start, 8 end of the list, 12 outputs out of range, 16 low_shift,
+     * 20 shift, 24 lift, 28 zero point, 32 x, 36 out, 40 weights, 44 runs, 48 pairs, 52 lines left,
+     * 56 to the next window and 60 output, 64 from line to line, 68 from the end of a line to the
+     * next and 72 of the output, 76 channels left, 80 of this input channel; 120 stage. */
+    __asm__(".syntax unified\n push {r4-r7, lr}\n"
+            "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n sub sp, #84\n"
+            "str r1, [sp, #32]\n str r2, [sp, #36]\n str r3, [sp, #40]\n str r0, [sp, #48]\n"
+            "ldr r5, [r0, #40]\n str r5, [sp, #76]\n ldr r5, [r0, #44]\n str r5, [sp, #80]\n"
+            "ldr r6, [r0, #4]\n str r6, [sp]\n ldr r4, [sp, #120]\n"
+            "4:\n"
+            "ldr r5, [sp, #48]\n ldr r5, [r5]\n"
+            /* A run. r12: where the unrolled taps are entered first. */
+            "1: ldm r5!, {r3}\n cmp r3, #0\n bne 2f\n b 9f\n"
+            "2: lsrs r4, r3, #8\n beq 6f\n str r5, [sp, #44]\n lsrs r2, r3, #24\n lsls r2, r2, #1\n"
+            "adr r1, 5f\n adds r2, r1\n adds r2, #1\n mov r12, r2\n"
+            /* The list of its taps. r1: sum of the weights; r9: the line's offset. */
+            "ldr r7, [sp, #48]\n ldr r1, [r7, #8]\n mov r8, r1\n ldr r1, [r7, #12]\n mov r11, r1\n"
+            "ldr r1, [r7, #16]\n mov r10, r1\n movs r1, #0\n mov r9, r1\n"
+            "ldr r0, [sp, #40]\n uxtb r2, r3\n adds r0, r2\n uxtb r4, r4\n"
+            "lsrs r7, r3, #16\n uxtb r7, r7\n ldr r6, [sp]\n"
+            "3: mov r2, r9\n movs r3, #0\n"
+            "14: ldrsb r5, [r0, r3]\n adds r1, r5\n stm r6!, {r2, r5}\n add r2, r8\n adds r3, #1\n"
+            "cmp r3, r7\n bne 14b\n add r0, r10\n add r9, r11\n subs r4, #1\n bne 3b\n"
+            /* After it low, high, top and offset. Initial sums include what padding takes from
+             * them. */
+            "ldr r7, [sp, #48]\n ldr r0, [r7, #20]\n muls r1, r0\n"
+            "ldr r7, [sp, #120]\n ldm r7!, {r0}\n ldm r7!, {r2-r5}\n stm r6!, {r2-r5}\n"
+            "subs r0, r0, r1\n str r0, [sp, #4]\n ldr r5, [sp, #44]\n"
+            /* r10: the first window of a pair; r11: the end of the windows; r9: the output. */
+            "6: ldm r5!, {r0-r3}\n mov r8, r2\n mov lr, r3\n ldr r4, [sp, #32]\n adds r0, r4\n"
+            "mov r10, r0\n ldr r4, [sp, #36]\n adds r1, r4\n mov r9, r1\n ldm r5!, {r1-r3}\n"
+            "str r5, [sp, #44]\n adds r0, r1\n mov r11, r0\n str r2, [sp, #72]\n"
+            "ldr r7, [sp, #48]\n adds r7, #24\n ldm r7, {r4-r7}\n lsrs r3, r3, #1\n"
+            "str r3, [sp, #52]\n"
+            "bcc 7f\n movs r2, r4\n movs r4, r6\n movs r6, r2\n movs r5, r7\n"
+            "7: str r4, [sp, #56]\n str r5, [sp, #60]\n str r6, [sp, #64]\n subs r6, r6, r1\n"
+            "str r6, [sp, #68]\n"
+            "8: mov r5, r10\n mov r6, r10\n add r6, r8\n ldr r7, [sp]\n ldr r3, [sp, #4]\n"
+            "movs r4, r3\n bx r12\n"
+            ".balign 4\n"
+            "5:\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            "ldm r7!, {r0, r1}\n ldrsh r2, [r5, r0]\n muls r2, r1\n adds r3, r2\n"
+            "ldrsh r0, [r6, r0]\n"
+            "muls r0, r1\n adds r4, r0\n"
+            /* The multiplier, the shift, the bounds. */
+            "ldm r7, {r0, r1, r2, r7}\n movs r6, #0\n"
+            "uxth r5, r3\n muls r5, r0\n lsrs r5, #16\n asrs r3, #16\n muls r3, r0\n adds r3, r5\n"
+            "asrs r3, r1\n adcs r3, r6\n cmp r3, r2\n bge 61f\n movs r3, r2\n"
+            "61: cmp r3, r7\n ble 71f\n movs r3, r7\n"
+            "71:\n"
+            "uxth r5, r4\n muls r5, r0\n lsrs r5, #16\n asrs r4, #16\n muls r4, r0\n adds r4, r5\n"
+            "asrs r4, r1\n adcs r4, r6\n cmp r4, r2\n bge 62f\n movs r4, r2\n"
+            "62: cmp r4, r7\n ble 72f\n movs r4, r7\n"
+            "72:\n"
+            "mov r6, r9\n strh r3, [r6]\n add r6, lr\n strh r4, [r6]\n"
+            "ldr r0, [sp, #60]\n add r9, r0\n"
+            "ldr r0, [sp, #56]\n add r10, r0\n cmp r10, r11\n bne 8b\n"
+            "10: ldr r0, [sp, #52]\n subs r0, #1\n beq 11f\n str r0, [sp, #52]\n"
+            "ldr r0, [sp, #68]\n add r10, r0\n ldr r0, [sp, #64]\n add r11, r0\n"
+            "ldr r0, [sp, #72]\n add r9, r0\n b 8b\n"
+            "11: ldr r5, [sp, #44]\n b 1b\n"
+            "9: ldr r0, [sp, #76]\n subs r0, #1\n beq 12f\n str r0, [sp, #76]\n ldr r7, [sp, #48]\n"
+            "ldr r1, [sp, #36]\n adds r1, #2\n str r1, [sp, #36]\n ldr r1, [sp, #40]\n"
+            "ldr r2, [r7, #48]\n"
+            "adds r1, r2\n str r1, [sp, #40]\n ldr r4, [sp, #120]\n adds r4, #20\n"
+            "str r4, [sp, #120]\n"
+            "ldr r0, [sp, #80]\n subs r0, #1\n bne 13f\n ldr r0, [sp, #32]\n adds r0, #2\n"
+            "str r0, [sp, #32]\n"
+            "ldr r0, [r7, #44]\n"
+            "13: str r0, [sp, #80]\n b 4b\n"
+            "12: add sp, #84\n pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+            "pop {r4-r7, pc}\n");
+}
+
+#else
+
+static int16_t compute_pairs_int16_output(const int8_t *window, const int8_t *weights,
+                                          const int32_t *run, const struct window_pairs *pairs,
+                                          const int32_t *stage)
+{
+    uint32_t a = (uint32_t)stage[0];
+    weights += run[0] & 255;
+    for (int32_t line = 0; line < (run[0] >> 8 & 255); line++, weights += pairs->kernel_w) {
+        for (int32_t tap = 0; tap < (run[0] >> 16 & 255); tap++) {
+            const int8_t *x = window + line * pairs->line_step + tap * pairs->tap_step;
+            const int32_t value = *(const int16_t *)(const void *)x - pairs->zero_point;
+            a += (uint32_t)(value * weights[tap]);
+        }
+    }
+    const int32_t y = requantize_reduced((int32_t)a, stage[1], stage[2]);
+    return (int16_t)(y < stage[3] ? stage[3] : y > stage[4] ? stage[4] : y);
+}
+
+static void compute_pairs_int16_channel(const struct window_pairs *pairs, const int8_t *x,
+                                        int8_t *out, const int8_t *weights, const int32_t *stage)
+{
+    const int32_t *taps = pairs->runs;
+    for (const int32_t *run = pairs->runs; *run != 0; run += 8) {
+        if (*run >> 8 != 0)
+            taps = run;
+        const int32_t is_column = run[7] & 1;
+        const int32_t step = is_column ? pairs->down : pairs->right;
+        const int32_t out_step = is_column ? pairs->out_down : pairs->out_right;
+        const int8_t *window = x + run[1];
+        int8_t *y = out + run[2];
+        for (int32_t line = run[7] >> 1; line > 0; line--) {
+            for (int32_t at = 0; at < run[5]; at += step, window += step, y += out_step) {
+                const int16_t first = compute_pairs_int16_output(window, weights, taps, pairs,
+                                                                 stage);
+                int16_t *const second = (int16_t *)(void *)(y + run[4]);
+                *second = compute_pairs_int16_output(window + run[3], weights, taps, pairs, stage);
+                *(int16_t *)(void *)y = first;
+            }
+            window += (is_column ? pairs->right : pairs->down) - run[5];
+            y += run[6];
+        }
+    }
+}
+
+static void compute_pairs_int16(const struct window_pairs *pairs, const int8_t *x, int8_t *out,
+                                const int8_t *weights, const int32_t *stage)
+{
+    for (int32_t c = 0; c < pairs->channels; c++, out += 2) {
+        compute_pairs_int16_channel(pairs, x + 2 * (c / pairs->siblings), out, weights, stage);
+        weights += pairs->taps;
+        stage += 5;
+    }
+}
+
+#endif
+
+/* One channel after the other, two windows at a time, from the pixels in place. Outputs whose
+ * windows lose the same taps to padding are computed together. */
+static void depthwise_conv2d_pairs_s16_thumb1(const int16_t *in, int16_t *out, int8_t *scratch)
+{
+    const struct window_pairs pairs = {
+        .runs = model_depthwise_conv2d_0_runs, .list = (int32_t *)(void *)scratch,
+        .tap_step = 6, .line_step = 30,
+        .kernel_w = 3, .zero_point = 0,
+        .right = 6, .out_right = 12, .down = 30, .out_down = 60,
+        .channels = 6, .siblings = 2, .taps = 9,
+    };
+    for (int32_t batch = 1; batch > 0; batch--) {
+        compute_pairs_int16(&pairs, (const int8_t *)in, (int8_t *)out,
+                            model_depthwise_conv2d_0_weights, model_depthwise_conv2d_0_stage);
+        in += 90;
+        out += 180;
+    }
+}
+
+static void model_step(int8_t *arena, int32_t step)
+{
+    switch (step) {
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
+    case 0:
+        depthwise_conv2d_pairs_s16_thumb1((int16_t *)(void *)(arena + 0x0000),
+                                          (int16_t *)(void *)(arena + 0x00b4), arena + 0x021c);
+        break;
+    default:
+        break;
+    }
+}
