@@ -20,6 +20,8 @@ import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 export interface BatchMatmulAttrs {
   /** double, the default: TFLM and TFLite's builtin kernels. float: XNNPACK. */
   readonly rounding?: 'double' | 'float';
+  /** Elements of input 1 are multiplied as they are: XNNPACK of TensorFlow 2.21. */
+  readonly ignoresSecondZeroPoint?: boolean;
   /** Whether each matrix of input 0 is stored as [depth, rows] instead of [rows, depth]. */
   readonly transposeA: boolean;
   /** Whether each matrix of input 1 is stored as [columns, depth] instead of [depth, columns]. */
@@ -163,7 +165,8 @@ export interface ProductQuant extends Requantizer {
 export function productQuant(view: NodeView<BatchMatmulAttrs>): ProductQuant {
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
-  const b = perTensor(inputOf(view, 1), where);
+  const own = perTensor(inputOf(view, 1), where);
+  const b = view.attrs.ignoresSecondZeroPoint === true ? { ...own, zeroPoint: 0 } : own;
   const output = perTensor(outputOf(view), where);
   const stage =
     view.attrs.rounding === 'float' ? inFloat(view, a, b, output) : inTwoSteps(a, b, output);

@@ -44,8 +44,8 @@ const sum = (foreign: Foreign): Attrs =>
 const conditions: Readonly<Record<string, (foreign: Foreign) => Attrs>> = {
   ADD: sum,
   SUB: sum,
-  // src/subgraph/batch-matrix-multiply.c; the delegate leaves zero points of input 1 to TFLite.
-  BATCH_MATMUL: ({ inputs }) => ((inputs[1]?.quant?.zeroPoints[0] ?? 0) === 0 ? inFloat32 : {}),
+  // src/subgraph/batch-matrix-multiply.c packs input 1 without its zero point.
+  BATCH_MATMUL: () => ({ ...inFloat32, ignoresSecondZeroPoint: true }),
   CONV_2D: convolution,
   DEPTHWISE_CONV_2D: convolution,
   ELU: () => withOffset,
