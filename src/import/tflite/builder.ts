@@ -20,7 +20,7 @@ import {
 } from './read.js';
 import type { AnyRow, ForeignOperator } from './rows.js';
 import { tensorTypes } from './schema.js';
-import { asBias, asIndices, asWeights, importTensor } from './tensors.js';
+import { asBias, asIndices, asWeights, importTensor, unpacked } from './tensors.js';
 import { unknownOperator } from './unknown.js';
 import { Variables, variableOperators } from './variables.js';
 import { xnnpackAttrs } from './xnnpack.js';
@@ -242,6 +242,7 @@ function operatorOf({ op, computed }: AnyRow, { inputs }: ForeignOperator<unknow
 function parametersOf(raw: RawModel, subgraph: RawSubgraph): ReadonlyMap<number, typeof asWeights> {
   const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
     [/^((DEPTHWISE_)?CONV_2D|TRANSPOSE_CONV)$/, 1, asWeights],
+    [/^FULLY_CONNECTED$/, 1, unpacked],
     [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
     [/^TRANSPOSE_CONV$/, 3, asBias],
   ];
@@ -249,11 +250,19 @@ function parametersOf(raw: RawModel, subgraph: RawSubgraph): ReadonlyMap<number,
   for (const operator of subgraph.operators) {
     for (const [names, position, reading] of readings) {
       const index = operator.inputs[position] ?? -1;
+      // No runtime that computes int4 by int16 has the bits of int8 weights.
+      if (reading === unpacked && inputType(raw, subgraph, operator) === 'int16') continue;
       if (names.test(operatorName(raw, operator))) parameters.set(index, reading);
     }
   }
   for (const index of computedIndices(raw, subgraph)) parameters.set(index, asIndices);
   return parameters;
+}
+
+/** The type of an operator's first input. */
+function inputType(raw: RawModel, subgraph: RawSubgraph, { inputs }: RawOperator) {
+  const [first = -1] = inputs;
+  return first < 0 ? null : tensorTypes[rawTensor(raw, subgraph, first).type];
 }
 
 /** The position of the input that holds indices. */

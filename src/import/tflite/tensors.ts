@@ -136,12 +136,14 @@ function unreadQuant(
   return shape.length === 1 && shape[0] === scales.length ? { scales, zeroPoints, axis: 0 } : null;
 }
 
-/**
- * Weights of a convolution as the runtimes read them: with zero points of 0, and those of int4 each in
- * an int8.
- */
+/** Weights as the runtimes read them: those of int4 each in an int8. */
+export function unpacked(_: RawModel, tensor: Tensor): Tensor {
+  return tensor.dtype === 'int4' ? { ...tensor, dtype: 'int8' } : tensor;
+}
+
+/** Those of a convolution, whose zero points the runtimes do not read. */
 export function asWeights(raw: RawModel, given: Tensor): Tensor {
-  const tensor: Tensor = given.dtype === 'int4' ? { ...given, dtype: 'int8' } : given;
+  const tensor = unpacked(raw, given);
   const { quant, name, source } = tensor;
   if (quant === null || quant.zeroPoints.every((zeroPoint) => zeroPoint === 0)) return tensor;
   const message = 'has zero points other than 0, and is the weights of a convolution';
