@@ -18,6 +18,7 @@ import {
 import { opOf } from '../ops/index.js';
 import { foldConstants } from '../passes/fold-constants.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
+import { withRowsOfLists } from './list-rows.js';
 
 /**
  * The main graph with constants in float32: float16 is widened, and integers with a scale (weights
@@ -40,7 +41,8 @@ export function floatGraph(module: Module): Graph {
       'give the float model, before its conversion to integers',
     );
   }
-  const nodes = graph.nodes.map((node) => withoutIndex(graph, batchFirst(graph, node)));
+  const listed = withRowsOfLists(graph);
+  const nodes = listed.nodes.map((node) => withoutIndex(listed, batchFirst(listed, node)));
   const folded = foldConstants({ ...graph, nodes, tensors: graph.tensors.map(widened) });
   return removeDeadNodes(folded);
 }

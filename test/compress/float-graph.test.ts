@@ -48,4 +48,49 @@ describe('float graph', () => {
       expect(after).to.deep.equal(before);
     });
   }
+
+  const moves = [
+    ['a reshape', 'reshape', { shape: [1, 3, 2] }],
+    ['a transposition', 'transpose', { perm: [1, 0, 2] }],
+  ] as const;
+  for (const [edge, op, attrs] of moves) {
+    it(`a list of which each turn updates a row leaves samples apart: ${edge}`, () => {
+      const b = new GraphBuilder();
+      const options = { quant: null };
+      const x = b.input([1, 2], null, 'x', 'float32');
+      const scales = [1, 2, 3].map((k) => b.constant(Float32Array.of(k, 2 * k), [1, 2]));
+      // Backward, and the first row twice: the later update counts.
+      const list = [2, 1, 0, 0].reduce(
+        (all, at, turn) => {
+          const scale = scales[turn % 3] as number;
+          const h = b.node('mul', [x, scale], { activation: 'none' }, options);
+          const row = b.node('reshape', [h], { shape: [1, 1, 2] }, options);
+          const start = b.constant(Int32Array.of(at, 0, 0));
+          return b.node('dynamic_update_slice', [all, row, start], {}, options);
+        },
+        b.constant(new Float32Array(6), [3, 1, 2]),
+      );
+      const module = b.module([b.node(op, [list], attrs, options)]);
+      const graph = floatGraph(module);
+      expect(graph.nodes.at(-1)?.op).to.equal('concatenation');
+      expect(graph.nodes.map((node) => node.op)).to.not.include('dynamic_update_slice');
+      const [output = 0] = graph.outputs;
+      expect(rebatched(graph, 5)?.tensors[output]?.shape).to.deep.equal([5, 3, 2]);
+      const inputs = randomInputs(module, 1);
+      const [before, after] = [mainGraph(module), graph].map(
+        (each) => evaluateGraph(each, inputs).outputs[0],
+      );
+      expect(after).to.deep.equal(before);
+    });
+  }
+
+  it('a list with a row that no turn updates stays as it is', () => {
+    const b = new GraphBuilder();
+    const options = { quant: null };
+    const x = b.input([1, 1, 2], null, 'x', 'float32');
+    const start = b.constant(Int32Array.of(1, 0, 0));
+    const list = b.constant(new Float32Array(6), [3, 1, 2]);
+    const module = b.module([b.node('dynamic_update_slice', [list, x, start], {}, options)]);
+    expect(floatGraph(module).nodes.map(({ op }) => op)).to.deep.equal(['dynamic_update_slice']);
+  });
 });

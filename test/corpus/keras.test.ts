@@ -8,10 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { strFromU8, unzipSync } from 'fflate';
 import { replaceSection } from '../../bench/document.js';
+import { analyse } from '../../src/analysis/index.js';
 import { importModel } from '../../src/import/index.js';
-import type { Module } from '../../src/ir/graph.js';
+import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { type RuntimeRounding, roundings } from '../../src/ir/rounding.js';
 import { runPasses } from '../../src/passes/index.js';
+import { makePlan } from '../../src/plan/index.js';
+import { loadTarget } from '../../src/target/index.js';
 import {
   difference,
   elementsFrom,
@@ -22,6 +25,7 @@ import {
   refusalOf,
 } from '../support/corpus.js';
 import { expectSameBits } from '../support/native.js';
+import { defaults } from '../support/plan.js';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -57,14 +61,31 @@ function outcomeOf(name: string, rounding: RuntimeRounding): Outcome {
     const made = vectors.inputs.flatMap((inputs) =>
       evaluateFile(module, ports, typed(ports.inputs, inputs)),
     );
-    return difference(
-      made,
-      answers.flatMap((outputs) => typed(ports.outputs, outputs)),
-    );
+    const expected = answers.flatMap((outputs) => typed(ports.outputs, outputs));
+    return isNear(made, expected) ? near : difference(made, expected);
   } catch (error) {
     return refusalOf(error);
   }
 }
+
+/** Of outputs of float32: functions of a runtime's C library are off by a unit in the last place or two. */
+const near = 'exact but for the last bits of float32';
+
+function isNear(made: readonly TensorData[], expected: readonly TensorData[]): boolean {
+  if (difference(made, expected) === 'exact') return false;
+  return expected.every((values, i) =>
+    Array.from(values, Number).every((value, at) => {
+      const apart = Math.abs(Number(made[i]?.[at]) - value);
+      return values instanceof Float32Array && apart <= 2 ** -20 * Math.max(1, Math.abs(value));
+    }),
+  );
+}
+
+const plan = (module: Module) =>
+  makePlan(module, analyse(mainGraph(module)), loadTarget('rp2040'), {
+    ...defaults,
+    faithful: false,
+  });
 
 describe('layers of Keras', () => {
   const tableFile = here('keras.json');
@@ -88,8 +109,13 @@ describe('layers of Keras', () => {
 
   for (const rounding of ['tflm', 'xnnpack'] as const) {
     it(`gives the same bits as C, --rounding ${rounding}, under sanitizers`, async () => {
-      const exact = names.filter((name) => (found.get(name) ?? 'exact') === 'exact');
-      await expectSameBits(exact.map((name) => moduleOf(name, rounding)));
+      const modulesOf = (outcome: Outcome) =>
+        names
+          .filter((name) => (found.get(name) ?? 'exact') === outcome)
+          .map((name) => moduleOf(name, rounding));
+      await expectSameBits(modulesOf('exact'));
+      // Loops need a real plan: each tensor of a simple one has memory of its own, a loop's values too.
+      await expectSameBits(modulesOf(near), { plan });
     });
   }
 

@@ -43,7 +43,8 @@ cases = {}
 
 
 def case(name, shape, layer, **options):
-    """options: integers (inputs are integers below this bound), int16 (activations are, as to_int16 makes them)."""
+    """options: integers (inputs are integers below this bound), int16 (activations are, as to_int16 makes them),
+    loop (converted by default, to float32: at loops the calibrator of int8 crashes)."""
     assert name not in cases, name
     cases[name] = (shape if isinstance(shape, list) else [shape], layer, options)
 
@@ -141,7 +142,25 @@ def recurrent():
     case("lstm_16x8_stacked", short, lambda k=k: tf_keras.Sequential([k.LSTM(5, return_sequences=True), k.LSTM(3), k.Dense(2)]), int16=True)
     case("bidirectional_lstm_16x8", short, lambda k=k: k.Bidirectional(k.LSTM(3, return_sequences=True)), int16=True)
     case("bidirectional_gru_unrolled", short, lambda k=k: k.Bidirectional(k.GRU(3, unroll=True)))
+    loops(keras.layers, tf_keras.layers)
     case("rnn_cells", short, lambda k=k: k.RNN([k.LSTMCell(3), k.GRUCell(2)], unroll=True))
+
+
+def loops(k, old):
+    short, kept = (5, 4), {"return_sequences": True}
+    case("gru_loop", short, lambda: k.GRU(3), loop=True)
+    case("gru_loop_sequences", short, lambda: k.GRU(3, **kept), loop=True)
+    case("gru_loop_backwards", short, lambda: k.GRU(3, go_backwards=True, **kept), loop=True)
+    case("gru_loop_reset_before", short, lambda: k.GRU(3, reset_after=False, **kept), loop=True)
+    case("gru_loop_tf_keras", short, lambda: old.GRU(3, **kept), loop=True)
+    case("gru_loop_long", (40, 2), lambda: k.GRU(2, **kept), loop=True)
+    case("gru_loop_stacked", short, lambda: keras.Sequential([k.GRU(4, **kept), k.GRU(3, **kept), k.GRU(2)]), loop=True)
+    case("lstm_loop_sequences", short, lambda: k.LSTM(3, **kept), loop=True)
+    case("lstm_loop_backwards", short, lambda: k.LSTM(3, go_backwards=True, **kept), loop=True)
+    case("simple_rnn_loop_sequences", short, lambda: k.SimpleRNN(3, **kept), loop=True)
+    case("bidirectional_gru_loop", short, lambda: k.Bidirectional(k.GRU(3, **kept)), loop=True)
+    case("bidirectional_lstm_loop", short, lambda: k.Bidirectional(k.LSTM(3, **kept)), loop=True)
+    case("rnn_cells_loop", short, lambda: k.RNN([k.LSTMCell(3), k.GRUCell(2)], **kept), loop=True)
 
 
 def attention():
@@ -271,8 +290,11 @@ def samples_of(name, count):
             yield [random.normal(0, 1, (1, *shape)).astype(np.float32).clip(-3, 3) for shape in shapes]
 
 
-def convert(name):
+def convert(name, updates=False):
     converter = tf.lite.TFLiteConverter.from_keras_model(model_of(name))
+    if "loop" in cases[name][2]:
+        converter._experimental_enable_dynamic_update_slice = updates
+        return converter.convert()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: samples_of(name, 20)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -332,6 +354,8 @@ def converted(name, path):
         os.dup2(log, 1), os.dup2(log, 2)
         try:
             path.write_bytes(convert(name))
+            if "loop" in cases[name][2]:
+                twin_of(path).write_bytes(convert(name, updates=True))
         except Exception as error:
             print(f"\n{type(error).__name__} {error}", flush=True)
         os._exit(0)
@@ -341,6 +365,12 @@ def converted(name, path):
     reason = Path(f"{path}.log").read_text(errors="replace").strip().split("\n")[-1][:300]
     print(name, "NOT CONVERTED", f"status {status}", reason, flush=True)
     return False
+
+
+def twin_of(path):
+    """tflite-micro slices a list at the places of the file, not of the turn, so that its values are wrong: it
+    is asked for those of the same model converted with DYNAMIC_UPDATE_SLICE."""
+    return path.with_suffix(".updates.tflite")
 
 
 def inputs_of(name, details):
@@ -377,7 +407,8 @@ def answers(kind, models, folder):
                 paths.append(f"{folder}/{name}.{i}.in{position}")
                 np.ascontiguousarray(data).tofile(paths[-1])
             outputs = len(interpreter(path.read_bytes()).get_output_details())
-            jobs.append({"model": str(path), "inputs": paths, "outputs": f"{folder}/{kind}.{name}.{i}", "count": outputs})
+            asked = twin_of(path) if kind == "tflm" and twin_of(path).exists() else path
+            jobs.append({"model": str(asked), "inputs": paths, "outputs": f"{folder}/{kind}.{name}.{i}", "count": outputs})
     left = jobs
     while left:
         Path(folder, "jobs.json").write_text(json.dumps(left))

@@ -3,6 +3,7 @@ import type { BonsaiError } from '../../errors.js';
 import type { Module } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { type LoopStyle, withControlFlow } from './control-flow.js';
+import { withListWrites } from './list-writes.js';
 import { printable, type RawModel, rawTensor, readModel } from './read.js';
 import { type InputShape, withShapes } from './shapes.js';
 import { checkIndices, importMain, main } from './subgraph.js';
@@ -36,7 +37,8 @@ export function importTflite(
 }
 
 /** The model with the shapes that the user gives to its inputs, or that it computes itself. */
-export function shapedModel(raw: RawModel, shapes: readonly InputShape[] = []): RawModel {
+export function shapedModel(file: RawModel, shapes: readonly InputShape[] = []): RawModel {
+  const raw = withListWrites(file);
   const subgraph = raw.subgraphs[main];
   if (subgraph === undefined) return raw;
   checkIndices(raw, subgraph);

@@ -1,0 +1,131 @@
+/** Writes of a row into a list, as TensorFlow converts TensorListSetItem. */
+import { expect } from 'chai';
+import { refusalOf } from '../../src/errors.js';
+import { importModel } from '../../src/import/index.js';
+import { builtinCode } from '../../src/import/tflite/builtins.js';
+import {
+  arithmeticOptions,
+  concatenationOptions,
+  identifier,
+  modelFields,
+} from '../../src/import/tflite/schema.js';
+import { mainGraph } from '../../src/ir/graph.js';
+import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { runPasses } from '../../src/passes/index.js';
+import { encode } from '../../src/write/flatbuffer.js';
+import { type RawModel, tensor } from './fixture.js';
+
+const codes = ['ADD', 'RESHAPE', 'CONCATENATION', 'SLICE'];
+const operator = (name: string, inputs: number[], outputs: number[]) => {
+  const builtinOptionsType = { ADD: 11, CONCATENATION: 10 }[name];
+  const fields = name === 'ADD' ? arithmeticOptions : concatenationOptions;
+  const builtinOptions = { fields, values: {} };
+  const options = builtinOptionsType === undefined ? {} : { builtinOptionsType, builtinOptions };
+  return { opcodeIndex: codes.indexOf(name), inputs, outputs, ...options };
+};
+
+const constants = {
+  one: [1],
+  minus: [-1, -1],
+  zeros: [0, 0],
+  origin: [0, 0, 0],
+  rest: [-1, -1, -1],
+};
+const names = Object.keys(constants);
+
+/** list[i] = row: tensors 0 to 2 are i, the list and the row, 3 to 7 the constants, 8 to 15 computed. */
+function fileOf(change: (model: RawModel) => void): Uint8Array {
+  const model: RawModel = {
+    version: 3,
+    operatorCodes: codes.map((name) => ({
+      ...{ builtinCode: builtinCode(name), deprecatedBuiltinCode: builtinCode(name) },
+    })),
+    subgraphs: [
+      {
+        name: 'main',
+        tensors: [
+          tensor('i', 'int32', []),
+          tensor('list', 'int8', [3, 1, 2]),
+          tensor('row', 'int8', [1, 1, 2]),
+          ...Object.entries(constants).map(([name, { length }], i) =>
+            tensor(name, 'int32', [length], i + 1),
+          ),
+          tensor('next', 'int32', []),
+          ...['index', 'second'].map((name) => tensor(name, 'int32', [1])),
+          ...['size', 'begin'].map((name) => tensor(name, 'int32', [3])),
+          ...['before', 'after'].map((name) => tensor(name, 'int8', [1, 1, 2])),
+          tensor('written', 'int8', [3, 1, 2]),
+        ],
+        ...{ inputs: [0, 1, 2], outputs: [15] },
+        operators: [
+          operator('ADD', [0, 3], [8]),
+          operator('RESHAPE', [0, 3], [9]),
+          operator('CONCATENATION', [9, 4], [11]),
+          operator('SLICE', [1, 6, 11], [13]),
+          operator('RESHAPE', [8, 3], [10]),
+          operator('CONCATENATION', [10, 5], [12]),
+          operator('SLICE', [1, 12, 7], [14]),
+          operator('CONCATENATION', [13, 2, 14], [15]),
+        ],
+      },
+    ],
+    buffers: [{}, ...Object.values(constants).map((values) => bufferOf(values))],
+  };
+  change(model);
+  return encode(modelFields, model, identifier, 4096);
+}
+
+const bufferOf = (values: readonly number[]) => ({
+  data: new Uint8Array(Int32Array.from(values).buffer),
+});
+
+const load = (change: (model: RawModel) => void = () => {}) =>
+  importModel(fileOf(change), { name: 'm', where: 'm.tflite', rounding: 'tflm' });
+
+describe('writes into lists', () => {
+  it('are one update at the index', () => {
+    const graph = mainGraph(runPasses(load(), { faithful: false }));
+    expect(graph.nodes.map(({ op }) => op)).to.have.members([
+      ...['reshape', 'concatenation', 'dynamic_update_slice'],
+    ]);
+    const inputs = [Int8Array.of(1, 2, 3, 4, 5, 6), Int8Array.of(-7, -8)];
+    const written = [0, 1, 2].map((i) => [
+      ...(evaluateGraph(graph, [Int32Array.of(i), ...inputs]).outputs[0] as Int8Array),
+    ]);
+    expect(written).to.deep.equal([
+      [-7, -8, 3, 4, 5, 6],
+      [1, 2, -7, -8, 5, 6],
+      [1, 2, 3, 4, -7, -8],
+    ]);
+  });
+
+  const constant = (name: keyof typeof constants, values: readonly number[]) => (m: RawModel) => {
+    m.buffers[1 + names.indexOf(name)] = bufferOf(values);
+  };
+  const reads = (at: number, inputs: number[]) => (m: RawModel) => {
+    Object.assign(m.subgraphs[0]?.operators[at] ?? {}, { inputs });
+  };
+  const others: readonly (readonly [string, (model: RawModel) => void])[] = [
+    ['rows that begin two after the index', constant('one', [2])],
+    ['rows before from the second one on', constant('origin', [1, 0, 0])],
+    ['a part of each row before', constant('minus', [-1, 1])],
+    ['a part of each row after', constant('zeros', [0, 1])],
+    ['one row after', constant('rest', [1, -1, -1])],
+    [
+      'rows of two lists',
+      (m) => {
+        m.subgraphs[0]?.tensors.push(tensor('other', 'int8', [3, 1, 2]));
+        m.subgraphs[0]?.inputs.push(16);
+        reads(6, [16, 12, 7])(m);
+      },
+    ],
+    ['another number after the index', reads(0, [3, 3])],
+    ['two rows', (m) => m.subgraphs[0]?.tensors.splice(2, 1, tensor('row', 'int8', [2, 1, 2]))],
+  ];
+  for (const [edge, change] of others) {
+    it(`are none with ${edge}, whose slices are refused`, () => {
+      const fault = refusalOf(() => load(change));
+      expect(fault?.where, edge).to.contain('(SLICE)');
+    });
+  }
+});
