@@ -333,6 +333,14 @@ describe('control flow', () => {
       longModel((model) => model.buffers.splice(2, 1, { data: bytesOf([-1]) })),
     ],
     [
+      'a counter that wraps before it reaches its limit',
+      'too-large',
+      /more than \d+ operators/,
+      loopModel((model) => {
+        model.buffers.splice(2, 2, { data: bytesOf([10]) }, { data: bytesOf([2 ** 31 - 2]) });
+      }),
+    ],
+    [
       'a limit that is computed',
       'unsupported-attribute',
       /WHILE.* has no bound/,
