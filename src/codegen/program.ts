@@ -136,40 +136,49 @@ function paragraphs(texts: readonly string[]): string {
 
 function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
   const all = routines.map(({ symbol, twin }) => ({ symbol, twin: twin() }));
-  const stages = all.flatMap(({ twin }) => (twin.kind === 'pixels' ? twin.stages : []));
+  const stages = all.flatMap(({ twin }) => twin.stages ?? []);
   const hasTies = stages.some(({ ties }) => ties !== null);
   return render('project/twins.c', {
     model,
-    pixels: stages.length > 0,
+    pixels: all.some(({ twin }) => twin.kind === 'pixels'),
+    outputs: stages.length > 0,
     ties: hasTies,
     routines: all.map(({ symbol, twin }) => ({
       symbol,
       row: twin.kind === 'row',
       weights: rows(twin.weights).trimEnd(),
-      ...(twin.kind === 'row' ? rowTwin(twin) : pixelsTwin(twin, hasTies)),
+      ...(twin.kind === 'row' ? rowTwin(twin, hasTies) : pixelsTwin(twin, hasTies)),
     })),
   });
 }
 
-function rowTwin({ depth, channels }: RowTwin): object {
-  return { depth: integer(depth), channels: integer(channels) };
+function rowTwin({ depth, channels, stages }: RowTwin, hasTies: boolean): object {
+  return {
+    ...{ depth: integer(depth), channels: integer(channels), makes_outputs: stages !== null },
+    stages: stagesText(stages ?? [], hasTies),
+  };
 }
 
 function pixelsTwin({ words, second, stages }: PixelsTwin, hasTies: boolean): object {
+  return {
+    four_pixels: second !== null,
+    second: integer(second ?? 0),
+    words: rows(words).trimEnd(),
+    stages: stagesText(stages, hasTies),
+    taps: integer(words.length),
+    channels: integer(stages.length),
+  };
+}
+
+/** Rows of `struct stage`. */
+function stagesText(stages: readonly StageTwin[], hasTies: boolean): string {
   const list = (values: Iterable<number>) => [...values].map(integer).join(', ');
   const noTies = { bits: -1, lowered: [0] };
   const rowOf = ({ fields, ties }: StageTwin) => {
     const { bits, lowered } = ties ?? noTies;
     return hasTies ? `${list(fields)}, ${integer(bits)}, { ${list(lowered)} }` : list(fields);
   };
-  return {
-    four_pixels: second !== null,
-    second: integer(second ?? 0),
-    words: rows(words).trimEnd(),
-    stages: stages.map((stage) => `    { ${rowOf(stage)} },`).join('\n'),
-    taps: integer(words.length),
-    channels: integer(stages.length),
-  };
+  return stages.map((stage) => `    { ${rowOf(stage)} },`).join('\n');
 }
 
 interface PlacedStep {

@@ -90,13 +90,18 @@ export interface Routine {
 /** What a routine computes, for machines that cannot run it (templates/project/twins.c.hbs). */
 export type RoutineTwin = PixelsTwin | RowTwin;
 
-/** The int32 sums of a row of int8 inputs, which are the routine's second argument. */
+/**
+ * The int32 sums of a row of int8 inputs, or the int8 outputs of these, which are the routine's second
+ * argument.
+ */
 export interface RowTwin {
   readonly kind: 'row';
   readonly depth: number;
   readonly channels: number;
   /** [channels, depth] */
   readonly weights: Int8Array;
+  /** Of each channel; null for sums. */
+  readonly stages: readonly StageTwin[] | null;
 }
 
 /**

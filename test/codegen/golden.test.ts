@@ -722,7 +722,12 @@ Object.assign(rows, {
   },
 } satisfies Record<string, Fill>);
 
-const onlyForSpeed: ReadonlySet<string> = new Set(['dsp/fully_connected_packed']);
+const onlyForSpeed: ReadonlySet<string> = new Set([
+  'dsp/fully_connected_packed',
+  'thumb1/row_planes_8',
+  'thumb1/row_planes_7',
+  'thumb1/row_planes_6',
+]);
 
 /** The source from the helpers to the steps, without the declarations of the tables. */
 function withoutTables(module: Module, kernel: string): string {

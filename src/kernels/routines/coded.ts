@@ -14,7 +14,7 @@ import {
 import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
 import { loweredWords, type TwoMultiply, tyingMultipliesOf } from '../layout/two-multiply.js';
-import type { MatchContext, PixelsTwin, Routine, StageTwin } from '../variant.js';
+import type { MatchContext, PixelsTwin, Routine, RowTwin, StageTwin } from '../variant.js';
 import type { LaneRange } from './runs.js';
 
 /** One output channel. */
@@ -124,7 +124,22 @@ export function routineTwin({ channels, taps }: Coded, second: number | null): P
   };
 }
 
-function stageTwin({ bias, requantization }: CodedChannel): StageTwin {
+/**
+ * @param channels weights of each, one per input
+ * @param outputs how they follow from sums; null for a routine that stores sums
+ */
+export function rowTwin(
+  channels: readonly Int8Array[],
+  outputs: readonly Omit<CodedChannel, 'weights'>[] | null = null,
+): RowTwin {
+  return {
+    ...{ kind: 'row', depth: channels[0]?.length ?? 0, channels: channels.length },
+    weights: Int8Array.from(channels.flatMap((weights) => [...weights])),
+    stages: outputs?.map(stageTwin) ?? null,
+  };
+}
+
+function stageTwin({ bias, requantization }: Omit<CodedChannel, 'weights'>): StageTwin {
   const { base, top, high, low, lower, offset, shift } = requantization;
   const { lift, zeroPoint, lowest, highest, inRange, ties } = requantization;
   const fields = [

@@ -4,6 +4,7 @@
  * others. What the kernels of several instruction sets share.
  */
 import type { NodeView } from '../../ir/graph.js';
+import { goals as allGoals, type Optimize } from '../../ir/op.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution, ConvolutionVariants } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
@@ -14,19 +15,24 @@ import {
   once,
   type WorkTerm,
 } from '../variant.js';
-import { type CodedRoutine, maxWeights, weightAt } from './coded.js';
+import { type CodedChannel, type CodedRoutine, maxWeights, weightAt } from './coded.js';
 
 /** More code than the RAM of any chip holds. */
 const mostNonzero = 2 ** 16;
+
+/** How the sum of a channel becomes an output. */
+export type RowOutput = Omit<CodedChannel, 'weights'>;
 
 /** How the sums of neighbouring channels become outputs. */
 export interface RowStage {
   /** The first channel. */
   readonly first: number;
   readonly channels: number;
-  /** The term of work of an output, and its cycles without a measured cost. */
+  /** The term of work of an output that the call computes, and its cycles without a measured cost. */
   readonly term: string;
   readonly cycles: number;
+  /** Of each channel, if the routine computes the outputs rather than the call. */
+  readonly outputs?: readonly RowOutput[];
   readonly call: Pick<KernelCall, 'flags' | 'numbers' | 'tables'>;
 }
 
@@ -34,6 +40,8 @@ export interface RowStage {
 export interface RowKernel {
   readonly template: string;
   readonly needs: KernelVariant['needs'];
+  /** The goals that it serves. Default: all. */
+  readonly goals?: readonly Optimize[];
   /** The template's file if it differs from the name. */
   readonly text?: string;
   /** Whether time and bytes depend on the nonzero weights. */
@@ -46,8 +54,8 @@ export interface RowKernel {
   readonly callCycles?: number;
   /** Whether `code` can add up the products of these weights, of a call's channels. Default: always. */
   canCode?(rows: readonly Int8Array[]): boolean;
-  /** The sums of the channels whose weights are given, one per input. */
-  code(rows: readonly Int8Array[]): CodedRoutine;
+  /** The sums of the channels whose weights are given, one per input, or their outputs. */
+  code(rows: readonly Int8Array[], outputs: readonly RowOutput[] | null): CodedRoutine;
   /**
    * The stages of all channels, in order, of at most `callChannels` each; null if the
    * requantization of a channel has no form.
@@ -60,11 +68,11 @@ export interface RowKernel {
 }
 
 export function rowKernel(kernel: RowKernel): ConvolutionVariants {
-  const { template, text = template, needs, skipsZeros } = kernel;
+  const { template, text = template, needs, goals = allGoals, skipsZeros } = kernel;
   return (when, describe) => ({
-    ...{ template, text, needs, skipsZeros },
+    ...{ template, text, needs, goals, skipsZeros },
     match(view, context) {
-      if (!when(view)) return null;
+      if (!when(view) || !goals.includes(context.optimize)) return null;
       const layer = describe(view);
       if (!isWholeImage(layer.shape)) return null;
       const rows = rowsOf(view, layer);
@@ -72,7 +80,9 @@ export function rowKernel(kernel: RowKernel): ConvolutionVariants {
       if (rows === null || stages === null) return null;
       const parts = stages.map(({ first, channels }) => rows.slice(first, first + channels));
       if (!parts.every((part) => kernel.canCode?.(part) ?? true)) return null;
-      const routines = once(() => parts.map((part) => kernel.code(part)));
+      const routines = once(() =>
+        parts.map((part, i) => kernel.code(part, stages[i]?.outputs ?? null)),
+      );
       return {
         scratchBytes: Math.max(...stages.map(({ channels }) => kernel.sumBytes?.(channels) ?? 0)),
         overlaps: [],
@@ -91,7 +101,8 @@ function workOf(
   const code = routines.reduce((sum, { cycles }) => sum + cycles, 0);
   const work = new Map<string, WorkTerm>([['code', { count: code, cycles: 1 }]]);
   if (callCycles !== undefined) work.set('calls', { count: stages.length, cycles: callCycles });
-  for (const { term, cycles, channels } of stages) {
+  for (const { term, cycles, channels, outputs } of stages) {
+    if (outputs !== undefined) continue;
     work.set(term, { count: (work.get(term)?.count ?? 0) + channels, cycles });
   }
   return Object.fromEntries(work);

@@ -6,7 +6,7 @@
  * a0 points into the inputs, a1 to the sums; t0 holds an input, t1 a product. gp and tp are not
  * used: interrupts may rely on them.
  */
-import type { CodedRoutine } from '../routines/coded.js';
+import { type CodedRoutine, rowTwin } from '../routines/coded.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
 import { Assembly, calleeSaved } from './assembly.js';
 
@@ -52,10 +52,7 @@ export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
   }
   assembly.leave(used);
   const { text, bytes, cycles } = assembly;
-  const twin = () => ({
-    ...({ kind: 'row', depth: channels[0]?.length ?? 0, channels: channels.length } as const),
-    weights: Int8Array.from(channels.flatMap((weights) => [...weights])),
-  });
+  const twin = () => rowTwin(channels);
   return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
 }
 

@@ -12,7 +12,7 @@
  * inputs. Then (a + 2^15) + 2^16 b has b in its upper half. With B the sum of all b and P that of
  * all words, times their powers of two, P - 2^16 B is that of all a, modulo 2^32.
  */
-import type { CodedRoutine } from '../routines/coded.js';
+import { type CodedRoutine, rowTwin } from '../routines/coded.js';
 import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 
@@ -78,10 +78,7 @@ export function codePlanes(channels: readonly Int8Array[], inputs: number): Code
   const { text, cycles } = assembly;
   const bytes = Math.ceil(assembly.bytes / wordBytes) * wordBytes + rows * layout.stride;
   const words = once(() => tableText(channels, layout));
-  const twin = () => ({
-    ...({ kind: 'row', depth: channels[0]?.length ?? 0, channels: channels.length } as const),
-    weights: Int8Array.from(channels.flatMap((weights) => [...weights])),
-  });
+  const twin = () => rowTwin(channels);
   const all = (symbol: string) => `${symbol}:\n${text}    .balign 4\n${table}:\n${words()}`;
   return { isa: 'thumb', text: all, bytes, cycles, twin };
 }

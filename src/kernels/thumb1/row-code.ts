@@ -4,11 +4,13 @@
  * weights. Products are exact int32, so nothing is proved about their sums.
  *
  * r0 points into the inputs, r1 holds a word of them, r2 an input, r3 a product; r4 to r7 hold sums.
- * r12 and lr keep the pointers to the inputs and to the sums.
+ * r12 and lr keep the pointers to the inputs and to the sums or outputs.
  */
-import type { CodedRoutine } from '../routines/coded.js';
+import { type CodedRoutine, rowTwin } from '../routines/coded.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import type { RowOutput } from '../routines/row.js';
 import { Assembly } from './assembly.js';
+import { storeOutputs } from './row-outputs.js';
 
 const sums = ['r4', 'r5', 'r6', 'r7'] as const;
 /** Channels whose sums are in registers together. */
@@ -29,12 +31,16 @@ const wordBytes = 4;
 const [reach, mostStep] = [31 * wordBytes, 63 * wordBytes];
 
 /**
- * void routine(const int8_t *in, int32_t *sums): the sum of each channel's products. `in` is aligned
- * to words.
+ * void routine(const int8_t *in, int32_t *sums): the sum of each channel's products, or its output:
+ * (const int8_t *in, int8_t *out). `in` is aligned to words.
  *
  * @param channels weights of each, one per input
+ * @param outputs how they follow from sums; null for a routine that stores sums
  */
-export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
+export function codeRow(
+  channels: readonly Int8Array[],
+  outputs: readonly RowOutput[] | null = null,
+): CodedRoutine {
   const assembly = new Assembly();
   assembly.access('push {r4-r7, lr}', 5);
   assembly.emit('mov r12, r0', 'mov lr, r1');
@@ -43,18 +49,20 @@ export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
     assembly.comment(`Output channels ${first} to ${first + group.length - 1}.`);
     if (first > 0) assembly.emit('mov r0, r12');
     multiply(assembly, group);
-    const list = sums.slice(0, group.length).join(', ');
-    assembly.emit('mov r1, lr');
-    assembly.access(`stm r1!, {${list}}`, group.length);
-    assembly.emit('mov lr, r1');
+    const used = sums.slice(0, group.length);
+    if (outputs === null) storeSums(assembly, used);
+    else storeOutputs(assembly, used, outputs.slice(first));
   }
   assembly.access('pop {r4-r7, pc}', 7);
   const { text, bytes, cycles } = assembly;
-  const twin = () => ({
-    ...({ kind: 'row', depth: channels[0]?.length ?? 0, channels: channels.length } as const),
-    weights: Int8Array.from(channels.flatMap((weights) => [...weights])),
-  });
+  const twin = () => rowTwin(channels, outputs);
   return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+}
+
+function storeSums(assembly: Assembly, registers: readonly string[]): void {
+  assembly.emit('mov r1, lr');
+  assembly.access(`stm r1!, {${registers.join(', ')}}`, registers.length);
+  assembly.emit('mov lr, r1');
 }
 
 /** The inputs, loaded four at a time. */

@@ -64,7 +64,7 @@ const rows: readonly [edge: string, modules: () => readonly Module[]][] = [
 for (const kernel of kernels) {
   describe(kernel, function () {
     this.timeout(240_000);
-    const options: SimplePlanOptions = { kernel, overlap: true };
+    const options: SimplePlanOptions = { kernel, overlap: true, optimize: 'speed' };
     const modules = () => rows.flatMap(([, make]) => make());
     const expectThis = (chosen: readonly string[]) =>
       expect(chosen.filter((one) => !one.startsWith('portable/'))).to.include(kernel);

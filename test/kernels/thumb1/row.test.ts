@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
 import { type Module, mainGraph } from '../../../src/ir/graph.js';
+import type { TwoMultiply } from '../../../src/kernels/layout/two-multiply.js';
 import { codeRow } from '../../../src/kernels/thumb1/row-code.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
@@ -120,6 +121,25 @@ describe('a row of inputs as Thumb code: cycles and bytes', () => {
   for (const [edge, channels, cycles, bytes] of table) {
     it(edge, () => {
       const code = codeRow(channels);
+      const added = { cycles: code.cycles - none.cycles, bytes: code.bytes - none.bytes };
+      expect(added).to.deep.equal({ cycles, bytes });
+    });
+  }
+
+  const line = {
+    ...{ base: 0, top: 9999, high: 5, low: 7, lower: 0, offset: 0, shift: 14, lift: null },
+    ...{ zeroPoint: -3, lowest: -128, highest: 127, inRange: false, ties: null },
+  };
+  const outputs: readonly [edge: string, multiply: TwoMultiply, cycles: number, bytes: number][] = [
+    ['two multiplications', line, 20, 62],
+    ['all sums in range: nothing is compared', { ...line, inRange: true }, 17, 42],
+    ['one multiplication', { ...line, low: 0 }, 16, 54],
+    ['outputs on both sides of zero', { ...line, lift: 9 }, 24, 70],
+    ['around zero itself, with the least lift', { ...line, lift: 0, zeroPoint: 0 }, 22, 66],
+  ];
+  for (const [edge, requantization, cycles, bytes] of outputs) {
+    it(`an output instead of a sum, its constants in whole words: ${edge}`, () => {
+      const code = codeRow([row([0])], [{ bias: 0, requantization }]);
       const added = { cycles: code.cycles - none.cycles, bytes: code.bytes - none.bytes };
       expect(added).to.deep.equal({ cycles, bytes });
     });
