@@ -93,6 +93,7 @@ import { vectorMean } from './mve/mean.js';
 import { vectorPixels } from './mve/pixels.js';
 import { vectorAveragePool, vectorMaxPool } from './mve/pool.js';
 import { gatheredConvolution, gatheredRow } from './mve/sparse.js';
+import { wideVectorDepthwise } from './mve/wide-depthwise.js';
 import { argExtremeVariant } from './portable/arg_extreme.js';
 import { batchMatmulVariant } from './portable/batch_matmul.js';
 import { productVariants, sumVariants } from './portable/binary.js';
@@ -252,6 +253,7 @@ const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
     ...vectorConvolutions(isOneInput, depthwiseOf),
     vectorFilters(depthwiseOf),
     vectorPixels(() => true, depthwiseOf, { isDepthwise: true }),
+    wideVectorDepthwise(isOneToOne, depthwiseOf),
     byFourVariant,
     depthwiseVariant,
     wideDepthwise,

@@ -567,6 +567,15 @@ Object.assign(rows, {
   },
   'portable/depthwise_conv2d_16x8': wideDepthwise,
   'thumb1/depthwise_conv2d_16x8': wideDepthwise,
+  'mve/depthwise_conv2d_16x8': (b: Layers) =>
+    wideLayer(
+      b,
+      'depthwise_conv2d',
+      wideInput(b, [1, 6, 5, 6]),
+      [1, 3, 3, 6],
+      { ...pads, depthMultiplier: 1 },
+      6,
+    ),
   'portable/transpose_conv': (b: Layers) =>
     b.transposed(b.input([1, 3, 4, 3]), [5, 3, 3, 3], [6, 8]),
   'portable/conv2d_f32': (b: Layers) => {

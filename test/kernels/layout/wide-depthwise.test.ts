@@ -1,15 +1,15 @@
 /** Depthwise layers of int16 by int8, and convolutions that are such: in C, on a simulated board, and where they apply. */
 import { expect } from 'chai';
+import { qemuCommand } from '../../../src/device/qemu.js';
 import { type Attrs, elementCount, type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
 import { matchesOf } from '../../../src/kernels/index.js';
+import { loadTarget } from '../../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { randomWindow } from '../../support/operands.js';
 import { contextOf } from '../../support/plan.js';
-
-const kernel = 'thumb1/depthwise_conv2d_16x8';
-const target = 'rp2040';
+import { needs } from '../../support/skip.js';
 
 interface Layer {
   readonly edge: string;
@@ -54,6 +54,7 @@ const layers: readonly Layer[] = [
   { edge: 'more taps than are unrolled', input: [1, 8, 8, 3], window: [5, 5] },
   { edge: 'one window', input: [1, 5, 1, 9], window: [5, 1] },
   { edge: 'three channels of each', input: [1, 5, 6, 4], window: [3, 3], attrs: one, times: 3 },
+  // As one row, with all taps of a window in one.
   { edge: 'columns in pairs', input: [1, 9, 1, 6], window: [3, 1], attrs: { padTop: 1 } },
   { edge: 'a rectified output', input: [1, 6, 6, 3], window: [3, 3], activation: 'relu' },
   { edge: 'outputs beyond both bounds', input: [1, 6, 6, 3], window: [2, 2], gain: 8 },
@@ -74,8 +75,8 @@ const layers: readonly Layer[] = [
   },
 ];
 
-/** What it leaves to other kernels. */
-const refused: readonly Layer[] = [
+/** What thumb1 leaves to other kernels. */
+const others: readonly Layer[] = [
   { edge: 'a window in padding', input: [1, 3, 3, 2], window: [1, 1], attrs: one },
   {
     edge: 'a bias of int32',
@@ -132,33 +133,65 @@ function randomLayer(seed: number): Module {
   return moduleOf({ edge: `seed ${seed}`, ...some, attrs, times: random.integer(1, 3) }, seed);
 }
 
-const matchesIn = (module: Module) => {
+interface Case {
+  readonly kernel: string;
+  /** The board on which it is run. */
+  readonly target: string;
+  readonly takes: readonly Layer[];
+  readonly leaves: readonly Layer[];
+}
+
+const isOneToOne = ({ op, times = 1 }: Layer) => op === undefined && times === 1;
+const isSmall = ({ bias }: Layer) => bias === undefined;
+
+const cases: readonly Case[] = [
+  { kernel: 'thumb1/depthwise_conv2d_16x8', target: 'rp2040', takes: layers, leaves: others },
+  {
+    ...{ kernel: 'mve/depthwise_conv2d_16x8', target: 'mps3-an547' },
+    takes: [...layers, ...others].filter((layer) => isOneToOne(layer) && isSmall(layer)),
+    leaves: [
+      ...others.filter((layer) => isOneToOne(layer) && !isSmall(layer)),
+      { edge: 'two channels of each', input: [1, 6, 6, 3], window: [3, 3], times: 2 },
+    ],
+  },
+  {
+    // A depthwise layer over one channel is a convolution.
+    ...{ kernel: 'mve/conv2d_16x8', target: 'mps3-an547' },
+    takes: [{ edge: 'one channel to five', input: [1, 6, 6, 1], window: [3, 3], times: 5 }],
+    leaves: [{ edge: 'two channels', input: [1, 6, 6, 2], window: [3, 3] }],
+  },
+];
+
+const matchesIn = (module: Module, kernel: string) => {
   const graph = mainGraph(module);
   const view = viewOf(graph, graph.nodes[0] as never);
   const context = contextOf({ target: 'host', options: { optimize: 'speed' } as never });
   return matchesOf(view, context, ({ template }) => template === kernel);
 };
 
-describe(kernel, () => {
-  const random = Array.from({ length: 30 }, (_, i) => randomLayer(i + 1));
-  const some = [
-    ...layers.map(moduleOf),
-    ...random.filter((module) => matchesIn(module).length > 0),
-  ];
+for (const { kernel, target, takes, leaves } of cases) {
+  describe(kernel, () => {
+    const random = Array.from({ length: 30 }, (_, i) => randomLayer(i + 1));
+    const some = [
+      ...takes.map(moduleOf),
+      ...random.filter((module) => matchesIn(module, kernel).length > 0),
+    ];
 
-  for (const overlap of [false, true]) {
-    it(`gives the bits of evaluate in C${overlap ? ', in the memory of its input' : ''}`, () =>
-      expectSameBits(some, { kernel, overlap }));
-  }
+    for (const overlap of [false, true]) {
+      it(`gives the bits of evaluate in C${overlap ? ', in the memory of its input' : ''}`, () =>
+        expectSameBits(some, { kernel, overlap }));
+    }
 
-  it(`gives them on a simulated ${target}`, async () => {
-    const used = await expectSameBitsOnBoard(some, target, { kernel, overlap: true });
-    expect(new Set(used)).to.deep.equal(new Set([kernel]));
-  });
-
-  for (const layer of refused) {
-    it(`leaves to others: ${layer.edge}`, () => {
-      expect(matchesIn(moduleOf(layer, 1))).to.deep.equal([]);
+    it(`gives them on a simulated ${target}`, async function () {
+      if (loadTarget(target).simulator === 'qemu') needs(this, qemuCommand);
+      const used = await expectSameBitsOnBoard(some, target, { kernel, overlap: true });
+      expect(new Set(used)).to.deep.equal(new Set([kernel]));
     });
-  }
-});
+
+    for (const layer of leaves) {
+      it(`leaves to others: ${layer.edge}`, () => {
+        expect(matchesIn(moduleOf(layer, 1), kernel)).to.deep.equal([]);
+      });
+    }
+  });
+}
