@@ -105,6 +105,9 @@ describe('--rounding tflite-avx', () => {
       );
     expect(of('none')?.message).to.match(/some of its 12 channels upward/);
     expect(of('relu6')).to.equal(null);
+    const file = writeTflite(layer('depthwise_conv2d', 12, 'none', 1));
+    const [node] = read(file, 'xnnpack').nodes;
+    expect(node?.attrs.rounding, 'XNNPACK has one rounding for all').to.equal('float');
   });
 
   it('the constants that kernels get give the bits of the definition', () => {

@@ -109,7 +109,10 @@ export class GraphBuilder {
       outputs: made.map((i) => this.tensorAt(i)),
       rounding: this.builtin,
       hasVectors: this.hasVectors,
+      isDelegated: false,
     };
+    const delegated = this.delegated(name, foreign);
+    const isDelegated = Object.keys(delegated).length > 0;
     const own = this.ownStates(operator, row, layer, where);
     this.nodes.push({
       op: operatorOf(row, foreign),
@@ -117,9 +120,9 @@ export class GraphBuilder {
       inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
       outputs: [...made.map((output) => this.idOf(output)), ...own.map(({ next }) => next)],
       attrs: {
-        ...row.attrs(foreign),
+        ...row.attrs({ ...foreign, isDelegated }),
         ...(row.roundsByShape ? {} : row.rounding[this.builtin]),
-        ...this.delegated(name, foreign),
+        ...delegated,
       },
       ops: [index],
       fused: [],

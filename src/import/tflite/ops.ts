@@ -212,6 +212,7 @@ const matrixRounding = (foreign: ForeignOperator<Activated>) => {
 /** optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not. */
 const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) => {
   if (foreign.rounding !== 'tflite' || !isInt8(foreign) || channels < 8) return 'double';
+  if (foreign.isDelegated) return 'upward';
   const rounding = upwardOf(foreign);
   if (rounding === 'double' || channels % 8 === 0) return rounding;
   const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;

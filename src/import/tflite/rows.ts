@@ -15,6 +15,8 @@ export interface ForeignOperator<O> {
   readonly rounding: 'tflm' | 'tflite';
   /** Of TFLite: whether products of matrices use vector instructions. */
   readonly hasVectors: boolean;
+  /** XNNPACK computes it: its attributes replace those of the builtin kernels. */
+  readonly isDelegated: boolean;
 }
 
 /** The conversion of one builtin operator to a node. */
