@@ -25,7 +25,7 @@ import { bytesOf, codeOf, type RawModel, type RawSubgraph, tensor, typeCode } fr
 
 const codes = [
   ...['WHILE', 'IF', 'LESS', 'ADD', 'NEG', 'LOGICAL_AND', 'VAR_HANDLE', 'GREATER_EQUAL'],
-  ...['DEQUANTIZE', 'ZEROS_LIKE'],
+  ...['DEQUANTIZE', 'ZEROS_LIKE', 'RESHAPE'],
 ];
 const operator = (name: string, inputs: number[], outputs: number[], type = 0, values = {}) => ({
   ...{ opcodeIndex: codes.indexOf(name), inputs, outputs },
@@ -253,6 +253,17 @@ describe('control flow', () => {
       'too-large',
       /more than \d+ operators/,
       loopModel((_, all) => all[2]?.operators.splice(0, 1, operator('ADD', [2, 2], [3], 11))),
+    ],
+    [
+      'a constant in more elements than any memory has',
+      'corrupt-model',
+      /far more data than it contains/,
+      loopModel((model, all) => {
+        const body = all[2] as RawSubgraph;
+        const buffer = model.buffers.push({ data: bytesOf([2 ** 31 - 1]) }) - 1;
+        body.tensors.push(tensor('shape', 'int32', [1], buffer), tensor('many', 'int32', [1]));
+        body.operators.push(operator('RESHAPE', [2, 5], [6]));
+      }),
     ],
     [
       'a loop without an end whose body is empty',

@@ -19,7 +19,7 @@ const codes = ['ADD', 'RESHAPE', 'CONCATENATION', 'SLICE'];
 const operator = (name: string, inputs: number[], outputs: number[]) => {
   const builtinOptionsType = { ADD: 11, CONCATENATION: 10 }[name];
   const fields = name === 'ADD' ? arithmeticOptions : concatenationOptions;
-  const builtinOptions = { fields, values: {} };
+  const builtinOptions = { fields, values: {} as Record<string, unknown> };
   const options = builtinOptionsType === undefined ? {} : { builtinOptionsType, builtinOptions };
   return { opcodeIndex: codes.indexOf(name), inputs, outputs, ...options };
 };
@@ -99,6 +99,39 @@ describe('writes into lists', () => {
     ]);
   });
 
+  /** Writes at index 1, and the operators that are left. */
+  const taken: readonly (readonly [string, (model: RawModel) => void, readonly string[]])[] = [
+    [
+      'an axis counted from the last dimension',
+      (m) => {
+        Object.assign(m.subgraphs[0]?.operators[7]?.builtinOptions?.values ?? {}, { axis: -3 });
+      },
+      ['reshape', 'concatenation', 'dynamic_update_slice'],
+    ],
+    [
+      'an index that is a constant',
+      (m) => {
+        const [main] = m.subgraphs;
+        const buffer = m.buffers.push(bufferOf([1])) - 1;
+        Object.assign(main?.tensors[9] ?? {}, { buffer });
+        main?.inputs.shift();
+        main?.operators.splice(0, 2, operator('ADD', [9, 3], [8]));
+      },
+      ['concatenation', 'dynamic_update_slice'],
+    ],
+  ];
+  for (const [edge, change, ops] of taken) {
+    it(`are one update with ${edge}`, () => {
+      const graph = mainGraph(load(change));
+      expect(graph.nodes.map(({ op }) => op)).to.have.members([...ops]);
+      const index = graph.inputs.length === 3 ? [Int32Array.of(1)] : [];
+      const inputs = [...index, Int8Array.of(1, 2, 3, 4, 5, 6), Int8Array.of(-7, -8)];
+      expect([...(evaluateGraph(graph, inputs).outputs[0] as Int8Array)]).to.deep.equal([
+        ...[1, 2, -7, -8, 5, 6],
+      ]);
+    });
+  }
+
   const constant = (name: keyof typeof constants, values: readonly number[]) => (m: RawModel) => {
     m.buffers[1 + names.indexOf(name)] = bufferOf(values);
   };
@@ -120,6 +153,14 @@ describe('writes into lists', () => {
       },
     ],
     ['another number after the index', reads(0, [3, 3])],
+    [
+      'the number after the index at most 6',
+      (m) => {
+        Object.assign(m.subgraphs[0]?.operators[0]?.builtinOptions?.values ?? {}, {
+          activation: 3,
+        });
+      },
+    ],
     ['two rows', (m) => m.subgraphs[0]?.tensors.splice(2, 1, tensor('row', 'int8', [2, 1, 2]))],
   ];
   for (const [edge, change] of others) {

@@ -12,6 +12,7 @@ import {
 } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { opOf } from '../../ops/index.js';
+import { spend } from '../flatbuffer.js';
 import { GraphBuilder, optionsOf } from './builder.js';
 import { noEdges } from './edges.js';
 import { foldedOf } from './folded.js';
@@ -124,6 +125,7 @@ export class Inference {
     if (arithmetic !== undefined) return arithmetic(sources);
     if (!rows.has(name)) return null;
     const [shape = []] = this.shapesOf(name, operator, index);
+    spend(this.raw.source, elementCount(shape));
     const view = this.viewOf(operator, index);
     const outputs = view.outputs.map((tensor) => ({ ...tensor, shape }));
     const values = view.inputs.map((tensor) => tensor?.data ?? null);

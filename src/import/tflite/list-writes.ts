@@ -5,6 +5,7 @@
  * depend on the loop's counter. For an index within the list all of it is one DYNAMIC_UPDATE_SLICE,
  * which that converter can write itself. (For another index no runtime has a result.)
  */
+import { decode } from '../flatbuffer.js';
 import { builtinCode } from './builtins.js';
 import {
   bufferBytes,
@@ -13,7 +14,7 @@ import {
   type RawOperator,
   type RawSubgraph,
 } from './read.js';
-import { tensorTypes } from './schema.js';
+import { arithmeticOptions, tensorTypes } from './schema.js';
 
 /** The model with DYNAMIC_UPDATE_SLICE for writes into lists. */
 export function withListWrites(raw: RawModel): RawModel {
@@ -36,13 +37,14 @@ function withWritesOf(raw: RawModel, subgraph: RawSubgraph, code: number): RawSu
     const write = writeOf({ raw, subgraph, makers }, operator);
     if (write === null) return [operator];
     for (const part of write.parts) parts.add(part);
-    const { list, row, index, zeros } = write;
+    const { list, row, index, zeros, follows } = write;
     const start = tensors.length;
     const { shape = [] } = tensors[list] ?? {};
     const like = tensors[index] as RawSubgraph['tensors'][number];
-    tensors.push({ ...like, shape: [shape.length], shapeSignature: [] });
+    tensors.push({ ...like, shape: [shape.length], shapeSignature: [], buffer: 0 });
     return [
-      { ...operator, inputs: [index, zeros], outputs: [start] },
+      // The axis is that of a concatenation of vectors.
+      { ...follows, inputs: [index, zeros], outputs: [start] },
       {
         ...{ opcodeIndex: code, builtinOptionsType: 0, builtinOptions: null },
         ...{ inputs: [list, row, start], outputs: operator.outputs },
@@ -84,6 +86,8 @@ interface Write {
   readonly row: number;
   readonly index: number;
   readonly zeros: number;
+  /** The concatenation that makes [index + 1, ...zeros]. */
+  readonly follows: RawOperator;
   /** The operators that make the rows before and after. */
   readonly parts: readonly RawOperator[];
 }
@@ -115,7 +119,7 @@ function writeOf(place: Place, operator: RawOperator): Write | null {
     listShape.join() === shape.join() && [1, ...listShape.slice(1)].join() === rowShape.join();
   if (!isWhole || !fits) return null;
   const heads = [index, second].flatMap((i) => place.makers.get(i) ?? []);
-  return { list, row, index, zeros, parts: [first, last, counted, follows, ...heads] };
+  return { list, row, index, zeros, follows, parts: [first, last, counted, follows, ...heads] };
 }
 
 function nameOf({ raw }: Place, operator: RawOperator | undefined): string {
@@ -137,9 +141,15 @@ function isFilled(place: Place, tensor: number, value: number): boolean {
 function isNext(place: Place, index: number, second: number): boolean {
   const scalarOf = (tensor: number) => makerOf(place, tensor, 'RESHAPE')?.inputs[0] ?? tensor;
   const sum = makerOf(place, scalarOf(second), 'ADD');
-  const [a = -1, b = -1] = sum?.inputs ?? [];
+  if (sum === null || isClamped(sum)) return false;
+  const [a = -1, b = -1] = sum.inputs;
   const from = scalarOf(index);
   return (a === from && isFilled(place, b, 1)) || (b === from && isFilled(place, a, 1));
+}
+
+/** Whether a sum has a fused activation. */
+function isClamped({ builtinOptions }: RawOperator): boolean {
+  return builtinOptions !== null && decode(builtinOptions, arithmeticOptions).activation !== 0;
 }
 
 /** The elements of a constant of int32; none of others. */
