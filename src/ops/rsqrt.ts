@@ -19,10 +19,10 @@ import { outputOf } from './shape/operands.js';
 /** Both runtimes give the same bits of int8 and float32. */
 export interface RsqrtAttrs {
   /**
-   * Of int16. fixed: as of int8 (TFLM's reference kernels, rounding 'tflm'). table: lines between 513
-   * values (desktop TFLite's, rounding 'tflite').
+   * Of int16: lines between 513 values (desktop TFLite's, rounding 'tflite'). Default: as of int8
+   * (TFLM's reference kernels, rounding 'tflm').
    */
-  readonly algorithm?: 'fixed' | 'table';
+  readonly algorithm?: 'table';
 }
 
 export const rsqrt = elementwise<RsqrtAttrs>(

@@ -108,6 +108,8 @@ const unmeasured = [
   'bucketize',
   'cast',
   'compare',
+  'conv3d',
+  'conv3d_transpose',
   'cumsum',
   'dequantize',
   'dynamic_update_slice',

@@ -723,7 +723,7 @@ Object.assign(rows, {
     b.node('exp', [wideInput(b, [1, 40])], {}, { quant: perTensorQuant(2 ** -12, 0) }),
   'portable/inverse_root': (b: Layers) => {
     const quant = perTensorQuant(2 ** -10, 0);
-    return b.node('rsqrt', [wideInput(b, [1, 40])], { algorithm: 'fixed' }, { quant });
+    return b.node('rsqrt', [wideInput(b, [1, 40])], {}, { quant });
   },
   'portable/softmax_lines': (b: Layers) => {
     const quant = perTensorQuant(2 ** -15, 0);

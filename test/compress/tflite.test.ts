@@ -101,8 +101,8 @@ const runtimes = [
     absent: ['exp', 'gelu', 'log', 'relu_0_to_1', 'relu_n1_to_1', 'sqrt', 'tile'],
     absentWide: [
       ...['batch_to_space_nd', 'mirror_pad', 'space_to_batch_nd'],
-      // Reductions of int16 are prepared and then fail.
-      ...['reduce_max', 'reduce_min'],
+      // These are prepared and then fail.
+      ...['reduce_max', 'reduce_min', 'resize_bilinear'],
     ],
     env: {},
   },
@@ -111,8 +111,7 @@ const runtimes = [
     rounding: 'tflite',
     name: 'ai_edge_litert',
     absent: ['cumsum'],
-    // It multiplies sums of int16 by a double where weights have one scale.
-    absentWide: ['fully_connected'],
+    absentWide: [],
     env: { RUY_PATHS: '1' },
   },
 ] as const;

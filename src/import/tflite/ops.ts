@@ -219,6 +219,10 @@ const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) =
   throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
 };
 
+/** int16 whose sums have 64 bits. */
+const hasWideSums = ({ inputs }: Pick<ForeignOperator<object>, 'inputs'>) =>
+  inputs[0]?.dtype === 'int16' && inputs[2]?.dtype !== 'int32';
+
 const isInt8 = ({ outputs }: Pick<ForeignOperator<object>, 'outputs'>) =>
   outputs[0]?.dtype === 'int8';
 
@@ -449,6 +453,7 @@ const table: Readonly<Record<string, AnyRow>> = {
         activation: activationOf(foreign),
         keepDims: foreign.options.keepNumDims,
         rounding: matrixRounding(foreign),
+        ...(foreign.rounding === 'tflite' && hasWideSums(foreign) ? { wideScale: 'double' } : {}),
       };
     },
   }),
@@ -693,8 +698,7 @@ const table: Readonly<Record<string, AnyRow>> = {
     optionsType: 0,
     options: noOptions,
     attrs({ rounding, inputs }) {
-      if (inputs[0]?.dtype !== 'int16') return {};
-      return { algorithm: rounding === 'tflm' ? 'fixed' : 'table' };
+      return inputs[0]?.dtype === 'int16' && rounding !== 'tflm' ? { algorithm: 'table' } : {};
     },
   }),
   REVERSE_SEQUENCE: row({

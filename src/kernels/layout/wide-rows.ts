@@ -11,7 +11,7 @@ import {
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import { inputOf } from '../../ops/shape/operands.js';
-import { elementBytes, type Sums, scaleRow, sumsOf } from '../portable/wide.js';
+import { elementBytes, type IntegerSums, scaleRow, sumsOf } from '../portable/wide.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
 import { asRow, type Convolution, isPixelRow, pixelsOf } from './convolution.js';
 import { isFew, laneBlocks, lanes } from './interleave.js';
@@ -34,7 +34,7 @@ export interface WideDots {
   /** The words of all groups of four rows of `depth` weights, as the helper reads them. */
   table(rows: readonly DotRow[], depth: number): Int32Array;
   readonly cycles: Readonly<
-    Record<'steps' | 'groups' | 'copied' | 'lines' | 'pixels' | Sums, number>
+    Record<'steps' | 'groups' | 'copied' | 'lines' | 'pixels' | IntegerSums, number>
   >;
 }
 
@@ -46,7 +46,7 @@ const blockChannels = { inC: 32, quick: lanes };
 
 /** A layer that the kernel can compute. */
 interface Layer extends Convolution {
-  readonly sums: Sums;
+  readonly sums: IntegerSums;
   /** Pixels are read where they lie. */
   readonly isInPlace: boolean;
   /** Assembly makes outputs of sums, of four channels at least. */
@@ -68,7 +68,10 @@ export function wideRows<A extends AccumulationAttrs>(
     types: ['int16'],
     match(view) {
       if (!when(view)) return null;
-      const layer = layerOf(view, describe(view), dots);
+      const convolution = describe(view);
+      const sums = sumsOf(view, convolution);
+      if (sums === 'real') return null;
+      const layer = layerOf(view, convolution, sums, dots);
       // Partial sums may wrap: only the last one has to fit 32 bits, whatever the input.
       if (accumulatorReach(view, layer.filters).some((reach) => reach >= 2 ** 31)) return null;
       const { depth } = layer.filters;
@@ -88,13 +91,13 @@ export function wideRows<A extends AccumulationAttrs>(
 function layerOf(
   view: NodeView<AccumulationAttrs>,
   convolution: Convolution,
+  sums: IntegerSums,
   { hasSmlad }: WideDots,
 ): Layer {
   const shape = asRow(convolution.shape);
   // Words are loaded: constants begin anywhere, all other tensors at words of the arena.
   const hasWords = shape.inC % stepElements === 0 && inputOf(view, 0).data === null;
   const isInPlace = isPixelRow(shape) && hasWords;
-  const sums = sumsOf(view, convolution);
   const isQuick = !hasSmlad && sums === 'reduced' && !isFew(convolution.filters.channels);
   return { ...convolution, shape, sums, isInPlace, isQuick };
 }

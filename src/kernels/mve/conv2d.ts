@@ -87,6 +87,7 @@ function inBytes(view: NodeView<object>, layer: Convolution): Convolution {
 /** Of int16 partial sums may wrap: only the last one has to fit 32 bits, whatever the input. */
 function fitsLanes(view: NodeView<AccumulationAttrs>, { filters }: Pick<Convolution, 'filters'>) {
   if (elementBytesOf(view) === 1) return true;
+  if (view.attrs.wideScale !== undefined) return false;
   return accumulatorReach(view, filters).every((reach) => reach < 2 ** 31);
 }
 
@@ -282,7 +283,9 @@ export function filterCall(
     tables: {
       weights: filterVectors(blocks, weightsOf(view), filters, vectorBytes / bytes),
       stage:
-        sums === 'whole' ? vectorStage(lanesOf, stage, biases) : wideStage(lanesOf, stage, sums),
+        sums === 'whole'
+          ? vectorStage(lanesOf, stage, biases)
+          : wideStage(lanesOf, stage, sums === 'reduced' ? sums : 'wide'),
     },
   };
 }

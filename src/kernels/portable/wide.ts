@@ -118,9 +118,11 @@ const convolutionIn = (view: NodeView<Conv2dAttrs>): Convolution => ({
 
 /**
  * How a kernel adds up and requantizes. reduced: 32-bit sums by a multiplier of 15 bits; wide: the
- * same of 64 bits; whole: 32-bit sums by a multiplier of 31 bits, as of int8 inputs.
+ * same of 64 bits; whole: 32-bit sums by a multiplier of 31 bits, as of int8 inputs; real: sums of 64
+ * bits by a double, which portable kernels alone do.
  */
-export type Sums = 'reduced' | 'wide' | 'whole';
+export type Sums = IntegerSums | 'real';
+export type IntegerSums = 'reduced' | 'wide' | 'whole';
 
 /**
  * 32 bits hold every partial sum if they hold |bias| + Σ|w|·2^15. The stage in 32 bits needs a right
@@ -131,7 +133,8 @@ export function sumsOf(
   { stage, filters }: Pick<Convolution, 'stage' | 'filters'>,
 ): Sums {
   if (stage.wide === undefined) return 'whole';
-  const { multipliers } = stage.wide;
+  const { multipliers, scales } = stage.wide;
+  if (scales !== undefined) return 'real';
   const isNarrow = accumulatorReach(view, filters).every((reach, channel) =>
     isReducible(reach, multipliers[channel] as ReducedMultiplier),
   );
@@ -174,12 +177,14 @@ function workOf(
   cycles: { readonly macs: number; readonly outputs: number },
   sums: Sums,
 ) {
-  const isWide = sums === 'wide';
+  const isWide = has64Bits(sums);
   return {
     [isWide ? 'wide_macs' : 'macs']: { count: macs, cycles: cycles.macs * (isWide ? 2 : 1) },
     outputs: { count: outputs, cycles: cycles.outputs * (isWide ? 3 : 1) },
   };
 }
+
+const has64Bits = (sums: Sums) => sums === 'wide' || sums === 'real';
 
 const outputsOf = ({ batches, outH, outW, outC }: WindowShape) => batches * outH * outW * outC;
 
@@ -205,7 +210,7 @@ function callOf(
     inputs: [0],
     outputs: [0],
     flags: {
-      ...{ wide: sums === 'wide', reduced: sums === 'reduced' },
+      ...{ wide: has64Bits(sums), reduced: sums === 'reduced', real: sums === 'real' },
       single_rounding: sums === 'whole' && stage.rounding === 'single',
       by_tap: shape.dilationW > 1 || groups > 1,
       spread: false,
@@ -242,13 +247,22 @@ export function scaleWords(
   return [multiplier, multiplier === 0 ? 1 : shift - 16];
 }
 
-/** Bias, multiplier and shift of each channel; of 'wide' the biases apart. −1: an unused lane. */
+/** Bias, multiplier and shift of each channel; of 64 bits the biases apart. −1: an unused lane. */
 function stageTables(
   channels: readonly number[],
   stage: OutputStage,
   sums: Sums,
 ): Readonly<Record<string, Table>> {
   const biases = accumulatorStarts(stage);
+  const wideBiases = (): Table => {
+    const data = BigInt64Array.from(channels, (channel) => BigInt(biases[channel] ?? 0));
+    return { data, role: 'table' };
+  };
+  if (sums === 'real') {
+    const scales = Float64Array.from(channels, (channel) => stage.wide?.scales?.[channel] ?? 0);
+    const bits = new BigInt64Array(scales.buffer);
+    return { scales: { data: bits, role: 'table' }, biases: wideBiases() };
+  }
   const row = (channel: number): readonly number[] => {
     if (channel < 0) return [0, 0, 1];
     const bias = sums === 'wide' ? 0 : (biases[channel] as number);
@@ -256,6 +270,5 @@ function stageTables(
   };
   const table: Table = { data: Int32Array.from(channels.flatMap(row)), role: 'table' };
   if (sums !== 'wide') return { stage: table };
-  const data = BigInt64Array.from(channels, (channel) => BigInt(biases[channel] ?? 0));
-  return { stage: table, biases: { data, role: 'table' } };
+  return { stage: table, biases: wideBiases() };
 }

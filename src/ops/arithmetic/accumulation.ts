@@ -55,6 +55,11 @@ export interface AccumulationAttrs {
   readonly addActivation?: Activation;
   /** For int16 inputs without a bias: the type that the bias would have. Default: int64. */
   readonly biasType?: 'int32' | 'int64';
+  /**
+   * double: sums of 64 bits are multiplied by a double, and halves rounded away from zero: int16
+   * FULLY_CONNECTED of desktop TFLite. Default: 15 bits of a multiplier.
+   */
+  readonly wideScale?: 'double';
   /** The arithmetic of the residual sum; default 'double'. */
   readonly addRatios?: SumRatios;
 }
@@ -80,6 +85,8 @@ export interface OutputStage {
     readonly multipliers: readonly ReducedMultiplier[];
     /** Magnitudes are below 2^47. */
     readonly biases: Float64Array;
+    /** Of each channel, instead of the multipliers: `wideScale`. */
+    readonly scales?: Float64Array;
   };
   readonly rounding: Rounding;
   /** XNNPACK's float32 scale of each channel, with which the multipliers agree. */
@@ -137,9 +144,12 @@ export function outputStage(
       ...upwardStage(view, biases, output, clamps, multipliers),
     };
   }
+  const channelScale = (_: number, channel: number) =>
+    (inputScale * Math.fround(others.length > 0 ? (scales[channel] ?? 1) : first)) / outputScale;
   const wide = {
     multipliers: multipliers.map(reducedMultiplier),
     biases: Float64Array.from(biases),
+    ...(attrs.wideScale === 'double' ? { scales: Float64Array.from(biases, channelScale) } : {}),
   };
   return {
     biases: Int32Array.from(biases),
@@ -172,6 +182,10 @@ export function realScale({ rounding, multipliers }: OutputStage, channel: numbe
 
 /** The output of a channel's accumulator. */
 export function finish(stage: OutputStage, accumulator: number, channel: number): number {
+  const scale = stage.wide?.scales?.[channel];
+  if (scale !== undefined) {
+    return clamp(roundHalfAway(accumulator * scale) + stage.zeroPoint, stage.min, stage.max);
+  }
   const reduced = stage.wide?.multipliers[channel];
   if (reduced !== undefined) {
     return clamp(multiplyReduced(accumulator, reduced) + stage.zeroPoint, stage.min, stage.max);
@@ -179,6 +193,13 @@ export function finish(stage: OutputStage, accumulator: number, channel: number)
   const multiplier = stage.multipliers[channel] as Multiplier;
   const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, stage.rounding);
   return clamp(scaled + stage.zeroPoint, stage.min, stage.max);
+}
+
+/** C's round. */
+function roundHalfAway(value: number): number {
+  const whole = Math.trunc(value);
+  const rest = value - whole;
+  return whole + (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0);
 }
 
 /**
