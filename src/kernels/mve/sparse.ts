@@ -7,6 +7,7 @@ import {
   type AccumulationAttrs,
   biasesFor,
   inputZeroPoint,
+  type OutputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
@@ -94,6 +95,16 @@ function refusalOf(view: NodeView<AccumulationAttrs>): Pick<Kernel, 'refusal'> {
   return { refusal: `gathers take a chip longer than they save where less than ${least} is zero` };
 }
 
+/** Whether templates/kernels/mve/parts/gathered_scale.hbs has the bits of the output stage. */
+function hasAssembly(stage: OutputStage): boolean {
+  const {
+    any_shift: isAny,
+    nudged_rounding: isNudged,
+    float_rounding: isFloat,
+  } = stageFlags(stage);
+  return !isAny && !isNudged && !isFloat;
+}
+
 /**
  * A convolution, four pixels by one filter at a time.
  *
@@ -112,7 +123,7 @@ export function gatheredConvolution<A extends AccumulationAttrs>(
       if (!when(view)) return null;
       const layer = describe(view);
       const { shape, stage } = layer;
-      if (stageFlags(stage).any_shift || groupPixels * shape.outC >= mostOutputBytes) return null;
+      if (!hasAssembly(stage) || groupPixels * shape.outC >= mostOutputBytes) return null;
       const tile = tileOf(shape);
       const { rows, pixels } = tile;
       const sums = hasResidual(view) ? Math.min(shape.outH, rows) * pixels * shape.outC + lanes : 0;
@@ -271,7 +282,7 @@ export function gatheredRow<A extends AccumulationAttrs>(
       if (!when(view)) return null;
       const layer = describe(view);
       const { filters, stage } = layer;
-      if (stageFlags(stage).any_shift || filters.channels > mostOutputBytes) return null;
+      if (!hasAssembly(stage) || filters.channels > mostOutputBytes) return null;
       const layout = once(() => layOutRow(view, layer));
       return {
         scratchBytes: 0,

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { analyse } from '../../../src/analysis/index.js';
 import { qemuCommand } from '../../../src/device/qemu.js';
-import { mainGraph } from '../../../src/ir/graph.js';
+import { type Module, mainGraph } from '../../../src/ir/graph.js';
 import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/kernels/mve/gathers.js';
 import { makePlan } from '../../../src/plan/index.js';
 import { loadTarget } from '../../../src/target/index.js';
@@ -13,6 +13,7 @@ import { expectSameBits } from '../../support/native.js';
 import { defaults } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { pads, unit } from '../../support/rows.js';
 import { needs } from '../../support/skip.js';
 
 const filtersOf = fc
@@ -85,6 +86,32 @@ describe('gathers', () => {
       const { steps } = plan;
       expect(steps[0]?.kernel).to.equal(kernel);
       expect(/gathers take/.test(steps[0]?.why ?? '')).to.equal(zeros < 0.75);
+    });
+  }
+});
+
+/** A layer that rounds in float32, with and without integers that do the same. */
+function layerInFloat(op: 'conv2d' | 'fully_connected', weightScale: number): Module {
+  const random = new Random(1);
+  const b = new GraphBuilder();
+  const data = random.int8(8 * 64, -127, 127).map((weight, i) => (i % 8 === 0 ? weight : 0));
+  const shape = op === 'conv2d' ? [8, 1, 1, 64] : [8, 64];
+  const weights = b.constant(data, shape, perTensorQuant(weightScale, 0));
+  const bias = b.constant(random.int32(8, -3000, 3000));
+  const x = b.input(op === 'conv2d' ? [1, 5, 3, 64] : [1, 64], perTensorQuant(1, 7));
+  const attrs = { activation: 'none', rounding: 'float' };
+  const all = op === 'conv2d' ? { ...unit, ...pads(0, 0, 0, 0), ...attrs } : attrs;
+  return b.module([b.node(op, [x, weights, bias], all, { quant: perTensorQuant(1, -5) })]);
+}
+
+describe('layers in float32 by Helium', () => {
+  const modules = (['conv2d', 'fully_connected'] as const).flatMap((op) =>
+    [0.013, 3 / 2048, 174].map((scale) => layerInFloat(op, scale)),
+  );
+  for (const kernel of ['mve/sparse_conv2d', 'mve/sparse_fully_connected']) {
+    it(`have the bits of evaluate on a simulated Cortex-M55: ${kernel}`, async function () {
+      needs(this, qemuCommand);
+      await expectSameBitsOnBoard(modules, 'mps3-an547', { kernel });
     });
   }
 });
