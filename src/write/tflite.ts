@@ -1,6 +1,6 @@
 /** IR → .tflite, for any runtime. */
 import { isDeepStrictEqual } from 'node:util';
-import { BonsaiError } from '../errors.js';
+import { attempt, BonsaiError } from '../errors.js';
 import { importModel } from '../import/index.js';
 import { builtinCode } from '../import/tflite/builtins.js';
 import { rows } from '../import/tflite/ops.js';
@@ -28,7 +28,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import { type RuntimeRounding, roundings } from '../ir/rounding.js';
+import { roundings } from '../ir/rounding.js';
 import { type Encodable, encode } from './flatbuffer.js';
 import { inexpressible, plainGraph } from './plain.js';
 import { type Extras, type Writer, writerOf } from './tflite-ops.js';
@@ -62,7 +62,7 @@ export function writeTflite(module: Module): Uint8Array {
 }
 
 /**
- * Attributes hold the rounding of the import, so reading with one of the two roundings must give
+ * Attributes hold the rounding of the import, so reading with one of the roundings must give
  * back all attributes.
  *
  * @throws BonsaiError 'unsupported-attribute' naming the first node that differs
@@ -71,8 +71,9 @@ function requireSame(module: Module, bytes: Uint8Array): void {
   const graph = mainGraph(module);
   const differences: Difference[] = [];
   const refusals: BonsaiError[] = [];
+  const named = { name: module.name, where: module.name };
   for (const rounding of roundings) {
-    const again = readBack(module.name, bytes, rounding);
+    const again = attempt(() => importModel(bytes, { ...named, rounding }));
     // A rounding may refuse what another one takes.
     if (again instanceof BonsaiError) {
       refusals.push(again);
@@ -89,19 +90,6 @@ function requireSame(module: Module, bytes: Uint8Array): void {
   const names = Object.keys(wrote).filter((name) => !isDeepStrictEqual(wrote[name], back[name]));
   const said = names.map((name) => `${name} ${JSON.stringify(view.attrs[name])}`).join(', ');
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
-}
-
-function readBack(
-  name: string,
-  bytes: Uint8Array,
-  rounding: RuntimeRounding,
-): Module | BonsaiError {
-  try {
-    return importModel(bytes, { name, where: name, rounding });
-  } catch (error) {
-    if (error instanceof BonsaiError) return error;
-    throw error;
-  }
 }
 
 /** The first node that differs, and the attributes that were read back. */
