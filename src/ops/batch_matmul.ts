@@ -6,6 +6,7 @@ import type { OpDef } from '../ir/op.js';
 import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   clamp,
+  fitsReduced,
   multiplyByQuantizedMultiplier,
   multiplyReduced,
   perTensor,
@@ -55,8 +56,7 @@ export const batchMatmul = {
     }
     requireSymmetric(view);
     const { multiplier } = productQuant(view);
-    const isOutOfRange = depth * 2 ** (multiplier.shift - 1) * multiplier.multiplier >= 2 ** 30;
-    if (dtype === 'int16' && (multiplier.shift > 7 || isOutOfRange)) {
+    if (dtype === 'int16' && !fitsReduced(depth * 2 ** 30, multiplier)) {
       throw badRatio(view, 'a sum can overflow the 32 bits of its result');
     }
   },

@@ -19,6 +19,7 @@ import {
 import type { OpDef } from '../ir/op.js';
 import {
   clamp,
+  fitsReduced,
   type Multiplier,
   multiplyByQuantizedMultiplier,
   multiplyReduced,
@@ -291,10 +292,9 @@ export function gateSums(
   });
 }
 
-/** The runtime keeps 47 bits of a 64-bit sum, shifts left by 7 at most, and has an int32 result. */
+/** The runtime keeps 47 bits of a 64-bit sum. */
 function checkReach(view: NodeView<LstmAttrs>): void {
-  const isBeyond = ({ reach, scale: { multiplier, shift } }: GateSum) =>
-    reach >= 2 ** 47 || shift >= 8 || reach * multiplier * 2 ** (shift - 31) >= 2 ** 30;
+  const isBeyond = ({ reach, scale }: GateSum) => reach >= 2 ** 47 || !fitsReduced(reach, scale);
   for (const source of ['input', 'recurrent'] as const) {
     const i = gateSums(view, source).findIndex(isBeyond);
     if (i < 0) continue;

@@ -17,6 +17,7 @@ import {
   type Activation,
   activationRange,
   clamp,
+  fitsReduced,
   floatOfBits,
   type Multiplier,
   multiplyByQuantizedMultiplier,
@@ -441,8 +442,7 @@ function checkResults(
 ): void {
   const { multipliers } = outputStage(view, filters.channels, product);
   accumulatorReach(view, filters).forEach((reach, channel) => {
-    const { multiplier, shift } = multipliers[channel] as Multiplier;
-    if (shift < 8 && reach * multiplier * 2 ** (shift - 31) < 2 ** 30) return;
+    if (fitsReduced(reach, multipliers[channel] as Multiplier)) return;
     const message = `channel ${channel} can overflow the 32 bits of its result`;
     throw badQuant(at(view.node), message);
   });

@@ -203,6 +203,14 @@ export function reducedMultiplier({ multiplier, shift }: Multiplier): ReducedMul
   return { multiplier: reduced, shift: 15 - shift };
 }
 
+/**
+ * Whether sums of up to `reach` in magnitude, below 2^47, can be scaled by a reduced multiplier: TFLite
+ * shifts left by 7 at most, and the result has 32 bits, however the multiplier is rounded.
+ */
+export function fitsReduced(reach: number, { multiplier, shift }: Multiplier): boolean {
+  return shift < 8 && reach * multiplier * 2 ** (shift - 31) < 2 ** 30;
+}
+
 /** round(x · multiplier / 2^shift), halves up, for |x| < 2^47. */
 export function multiplyReduced(x: number, { multiplier, shift }: ReducedMultiplier): number {
   // |x · multiplier| < 2^52: exact in a double, and so is the sum with half a unit.
