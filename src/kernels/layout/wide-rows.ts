@@ -6,8 +6,8 @@
 import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
-  accumulatorReach,
   accumulatorStarts,
+  fitsWords,
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import { inputOf } from '../../ops/shape/operands.js';
@@ -72,8 +72,7 @@ export function wideRows<A extends AccumulationAttrs>(
       const sums = sumsOf(view, convolution);
       if (sums === 'real') return null;
       const layer = layerOf(view, convolution, sums, dots);
-      // Partial sums may wrap: only the last one has to fit 32 bits, whatever the input.
-      if (accumulatorReach(view, layer.filters).some((reach) => reach >= 2 ** 31)) return null;
+      if (!fitsWords(view, layer.filters)) return null;
       const { depth } = layer.filters;
       const channelBlock = blockChannels[layer.isQuick ? 'quick' : 'inC'];
       const lead = elementBytes * windowLead(layer.shape, layer.isInPlace ? { channelBlock } : {});

@@ -6,9 +6,9 @@ import { dtypes } from '../../ir/dtypes.js';
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
-  accumulatorReach,
   biasesFor,
   type Filters,
+  fitsWords,
   type OutputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
@@ -61,7 +61,7 @@ export function vectorConvolutions<A extends AccumulationAttrs>(
     match(view) {
       if (!when(view)) return null;
       const layer = inBytes(view, describe(view));
-      if (!fitsLanes(view, layer)) return null;
+      if (!fitsLanes(view, layer.filters)) return null;
       const { shape } = layer;
       const tile = tileOf(shape);
       const lead = windowLead(shape, { tilePixels: tile.pixels });
@@ -84,11 +84,10 @@ function inBytes(view: NodeView<object>, layer: Convolution): Convolution {
   return { ...layer, shape: { ...shape, inC: bytes * shape.inC, outC: bytes * shape.outC } };
 }
 
-/** Of int16 partial sums may wrap: only the last one has to fit 32 bits, whatever the input. */
-function fitsLanes(view: NodeView<AccumulationAttrs>, { filters }: Pick<Convolution, 'filters'>) {
+/** Sums of int8 always fit lanes. */
+function fitsLanes(view: NodeView<AccumulationAttrs>, filters: Filters): boolean {
   if (elementBytesOf(view) === 1) return true;
-  if (view.attrs.wideScale !== undefined) return false;
-  return accumulatorReach(view, filters).every((reach) => reach < 2 ** 31);
+  return view.attrs.wideScale === undefined && fitsWords(view, filters);
 }
 
 function convolutionWork(
@@ -226,7 +225,7 @@ export function vectorFullyConnected<A extends AccumulationAttrs>(
     ...traits,
     match(view) {
       const { filters, stage } = describe(view);
-      if (!fitsLanes(view, { filters })) return null;
+      if (!fitsLanes(view, filters)) return null;
       const rows = elementCount(outputOf(view).shape) / filters.channels;
       const blocks = rows * blocksOf(filters);
       return {

@@ -1,10 +1,6 @@
 /** Depthwise convolution of int16 inputs and int8 weights, four channels at a time. */
 import type { NodeView } from '../../ir/graph.js';
-import {
-  type AccumulationAttrs,
-  accumulatorReach,
-  weightsOf,
-} from '../../ops/arithmetic/accumulation.js';
+import { type AccumulationAttrs, fitsWords, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';
@@ -31,8 +27,7 @@ export function wideVectorDepthwise<A extends AccumulationAttrs>(
       const described = describe(view);
       const layer = { ...described, shape: asRow(described.shape) };
       const { shape, filters } = layer;
-      // Partial sums may wrap: only the last one has to fit 32 bits, whatever the input.
-      if (accumulatorReach(view, filters).some((reach) => reach >= 2 ** 31)) return null;
+      if (!fitsWords(view, filters)) return null;
       const walk = { channelBlock: lanes, depthwise: true };
       const blocks = pixelsOf(shape) * Math.ceil(filters.channels / lanes);
       return {

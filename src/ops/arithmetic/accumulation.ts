@@ -448,6 +448,13 @@ function checkResults(
   });
 }
 
+/**
+ * Whether the last sum of every channel fits 32 bits, whatever the input. Partial sums may then wrap.
+ */
+export function fitsWords(view: NodeView<AccumulationAttrs>, filters: Filters): boolean {
+  return accumulatorReach(view, filters).every((reach) => reach < 2 ** 31);
+}
+
 /** The largest magnitude of each channel's accumulator, for any input of its type. */
 export function accumulatorReach(
   view: NodeView<AccumulationAttrs>,
