@@ -561,6 +561,7 @@ export function matchesOf(
   const used = computedTypes(view);
   return kernelsOf(view.node)
     .variants.filter(isWanted)
+    .filter(({ goals }) => goals?.includes(context.optimize) ?? true)
     .filter((variant) => used.every((type) => typesOf(variant).includes(type)))
     .flatMap((variant): Match[] => {
       let kernel = kernels.get(variant);

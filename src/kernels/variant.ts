@@ -191,7 +191,7 @@ export interface VariantTraits {
   readonly needs: readonly Feature[];
   /** The types of computed inputs and of outputs that it knows. Default: int8 alone. */
   readonly types?: readonly DType[];
-  /** The goals that it serves, outside of which it matches no node. Default: all. */
+  /** The goals that it serves: for others it is not matched. Default: all. */
   readonly goals?: readonly Optimize[];
   /**
    * It adds a residual if the node has one (layout/residual.ts). Other variants do not apply then.

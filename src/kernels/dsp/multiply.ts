@@ -6,7 +6,7 @@
  * channels in one lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
-import { goals, type Optimize } from '../../ir/op.js';
+import type { Optimize } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
   inputZeroPoint,
@@ -18,7 +18,7 @@ import { borderLines, type Convolution, isPixelRow } from '../layout/convolution
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
-import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
+import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
 import { clampWork, type Finish, scale, tieWork, tyingFinishFor, tyingFlags } from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
@@ -187,7 +187,7 @@ export function smladRows<A extends AccumulationAttrs>(
   describe: RowOf<A>,
 ): readonly KernelVariant<A>[] {
   return [
-    smladRow({ template: 'dsp/fully_connected', goals }, when, describe, isForSpeed),
+    smladRow({ template: 'dsp/fully_connected' }, when, describe, isForSpeed),
     smladRow(
       { template: 'dsp/fully_connected_packed', goals: ['speed'] },
       when,
@@ -200,18 +200,18 @@ export function smladRows<A extends AccumulationAttrs>(
 const isForSpeed = (optimize: Optimize) => optimize === 'speed';
 
 function smladRow<A extends AccumulationAttrs>(
-  served: { readonly template: string; readonly goals: readonly Optimize[] },
+  traits: Pick<VariantTraits, 'template' | 'goals'>,
   when: (view: NodeView<A>) => boolean,
   describe: RowOf<A>,
   isWide: (optimize: Optimize) => boolean,
 ): KernelVariant<A> {
   return {
-    ...served,
+    ...traits,
     text: 'dsp/fully_connected',
     needs: ['dsp'],
     addsResidual: true,
     match(view, context) {
-      if (!when(view) || !served.goals.includes(context.optimize)) return null;
+      if (!when(view)) return null;
       const layer = describe(view);
       const { depth, channels } = layer.filters;
       const isRow = elementCount(outputOf(view).shape) === channels;

@@ -4,15 +4,14 @@
  * others. What the kernels of several instruction sets share.
  */
 import type { NodeView } from '../../ir/graph.js';
-import { goals as allGoals, type Optimize } from '../../ir/op.js';
 import type { AccumulationAttrs } from '../../ops/arithmetic/accumulation.js';
 import type { Convolution, ConvolutionVariants } from '../layout/convolution.js';
 import type { WindowShape } from '../layout/overlap.js';
 import {
   type KernelCall,
-  type KernelVariant,
   type MatchContext,
   once,
+  type VariantTraits,
   type WorkTerm,
 } from '../variant.js';
 import { type CodedChannel, type CodedRoutine, maxWeights, weightAt } from './coded.js';
@@ -38,14 +37,7 @@ export interface RowStage {
 
 /** What an instruction set adds. */
 export interface RowKernel {
-  readonly template: string;
-  readonly needs: KernelVariant['needs'];
-  /** The goals that it serves. Default: all. */
-  readonly goals?: readonly Optimize[];
-  /** The template's file if it differs from the name. */
-  readonly text?: string;
-  /** Whether time and bytes depend on the nonzero weights. */
-  readonly skipsZeros: boolean;
+  readonly traits: VariantTraits;
   /** Output channels of a call, which has room for the sum of each. */
   readonly callChannels: number;
   /** Bytes of scratch for the sums of a call. Default: they lie on the stack. */
@@ -68,11 +60,10 @@ export interface RowKernel {
 }
 
 export function rowKernel(kernel: RowKernel): ConvolutionVariants {
-  const { template, text = template, needs, goals = allGoals, skipsZeros } = kernel;
   return (when, describe) => ({
-    ...{ template, text, needs, goals, skipsZeros },
+    ...kernel.traits,
     match(view, context) {
-      if (!when(view) || !goals.includes(context.optimize)) return null;
+      if (!when(view)) return null;
       const layer = describe(view);
       if (!isWholeImage(layer.shape)) return null;
       const rows = rowsOf(view, layer);

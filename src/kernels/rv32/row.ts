@@ -7,9 +7,7 @@ import { channelMultiplies, highStages, stageFlags } from './stage.js';
 const callChannels = 3 * groupChannels;
 
 export const rv32Row = rowKernel({
-  template: 'rv32/row',
-  needs: ['mul32', 'rv32'],
-  skipsZeros: true,
+  traits: { template: 'rv32/row', needs: ['mul32', 'rv32'], skipsZeros: true },
   callChannels,
   code: codeRow,
   stagesOf(view, { filters, stage }, { facts }) {

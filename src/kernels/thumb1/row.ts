@@ -74,7 +74,7 @@ const sumsAt: StageAt<RowStage> = (layer, multiplies, biases, { first, channels 
 };
 
 export const thumb1Row = rowKernel({
-  ...{ template: 'thumb1/row', needs: ['mul32', 'thumb1'], skipsZeros: true },
+  traits: { template: 'thumb1/row', needs: ['mul32', 'thumb1'], skipsZeros: true },
   ...{ callChannels, callCycles: 60 },
   code: codeRow,
   stagesOf: stagesOf(callChannels, (...stage) => outputsAt(...stage) ?? sumsAt(...stage)),
@@ -86,10 +86,13 @@ const lookUpInputs = [8, 7, 6] as const;
 /** Rows without multiplications (plane-code.ts). */
 export const thumb1Planes = lookUpInputs.map((inputs) =>
   rowKernel({
-    ...{ template: `thumb1/row_planes_${inputs}`, text: 'thumb1/row' },
-    // A table takes 8 to 16 times the bytes of swar/conv2d: no other goal has a price for that, but
-    // the price of its bytes would follow the cycles.
-    ...{ needs: ['mul32', 'thumb1'], goals: ['speed'] as const, skipsZeros: false },
+    traits: {
+      ...{ template: `thumb1/row_planes_${inputs}`, text: 'thumb1/row' },
+      needs: ['mul32', 'thumb1'],
+      // A table takes 8 to 16 times the bytes of swar/conv2d: no other goal has a price for that, but
+      // the price of its bytes would follow the cycles.
+      goals: ['speed'],
+    },
     ...{ callChannels: planeChannels, callCycles: 60, sumBytes },
     canCode: (rows) => canCodePlanes(rows, inputs),
     code: (rows) => codePlanes(rows, inputs),
