@@ -36,7 +36,7 @@ import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scal
 import { clamp, multiplyShift, nudgeOfWord } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
-import { loweredWords } from '../layout/two-multiply.js';
+import { loweredWords, nudgesUpTo } from '../layout/two-multiply.js';
 import type { MatchContext, WorkTerm } from '../variant.js';
 
 /** Factor of accumulators. */
@@ -180,7 +180,7 @@ function tyingLine(
     };
     // Results never fall, and of those of an output only the first one is lowered.
     if (agrees(thresholds, outputAt)) {
-      return { ...lineOf(bias, line), lowered: loweredWords({ lowered: [...lowered] }) };
+      return { ...lineOf(bias, line), lowered: loweredWords(lowered) };
     }
   }
   return null;
@@ -331,7 +331,7 @@ function constantLine(output: number, { step, offset }: Grid): ChannelFinish {
 /** Offsets to try around the best real-valued shift. */
 const nudges = [0, 1, -1, 2, -2, 3, -3, 4];
 /** For float32 scales, of which most lines are narrow: as many as a quarter of an accumulator on each side. */
-const floatNudges = [0, ...Array.from({ length: 64 }, (_, i) => [i + 1, -i - 1]).flat()];
+const floatNudges = nudgesUpTo(64);
 
 /**
  * A line that passes all thresholds. For each shift tried, every threshold T of output q bounds the

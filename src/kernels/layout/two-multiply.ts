@@ -89,9 +89,9 @@ interface Scale {
 const tieBits = [7, 8, 9, 10, 11];
 
 /** Offsets from the rounded fractional part to try. */
-const nudges = [0, 1, -1, 2, -2];
+const nudges = nudgesUpTo(2);
 /** For float32 scales, whose thresholds leave narrower lines. */
-const floatNudges = [0, ...Array.from({ length: 32 }, (_, i) => [i + 1, -i - 1]).flat()];
+const floatNudges = nudgesUpTo(32);
 
 /**
  * The constants of a channel whose accumulator (int32, bias included) is proved to lie in min …
@@ -122,9 +122,10 @@ export function twoMultiply(
         least.length === 0 ? 0 : sumsPerUnit,
         onlyShift,
       )) {
-        const start = startOf(range, multiply, thresholds, scale);
-        if (start === null) continue;
-        const ties = tiesOf(range, multiply, thresholds, scale, start);
+        const scaled = productOf(range, multiply);
+        const start = scaled && startOf(range, scaled, thresholds, scale);
+        if (scaled === null || start === null) continue;
+        const ties = tiesOf(range, (a) => start + scaled(a), thresholds, scale);
         if (ties === 'undecided') continue;
         const zero = scale.lift === null ? first * scale.step : 0;
         return {
@@ -142,6 +143,11 @@ export function twoMultiply(
     }
   }
   return null;
+}
+
+/** 0, 1, −1, 2, −2 and so on. */
+export function nudgesUpTo(most: number): readonly number[] {
+  return [0, ...Array.from({ length: most }, (_, i) => [i + 1, -i - 1]).flat()];
 }
 
 /** The constants of every channel; null if a channel has none. */
@@ -205,7 +211,7 @@ export function tyingMultipliesOf(
 }
 
 /** Eight words with a bit for each output, as an unsigned byte: 1 where it is lowered. */
-export function loweredWords({ lowered }: Pick<Ties, 'lowered'>): Int32Array {
+export function loweredWords(lowered: Iterable<number>): Int32Array {
   const words = new Int32Array(8);
   for (const output of lowered) {
     const byte = output & 255;
@@ -324,12 +330,10 @@ function productOf(
  */
 function startOf(
   { base, top }: Accumulators,
-  multipliers: Multipliers,
+  scaled: (a: number) => number,
   { least }: Thresholds,
   scale: Scale,
 ): number | null {
-  const scaled = productOf({ base, top }, multipliers);
-  if (scaled === null) return null;
   let atLeast = Math.max(0, scale.least(0));
   let atMost = Math.min(scale.max, scale.least(least.length + 1) - 1) - scaled(top);
   for (let k = 0; k < least.length && atLeast <= atMost; k += 1) {
@@ -352,20 +356,18 @@ function startOf(
  */
 function tiesOf(
   { base, top }: Accumulators,
-  multipliers: Multipliers,
+  sumOf: (a: number) => number,
   { first, least }: Thresholds,
   scale: Scale,
-  start: number,
 ): Ties | 'undecided' | null {
-  const scaled = productOf({ base, top }, multipliers);
-  if (scale.slack === 0 || scaled === null) return null;
+  if (scale.slack === 0) return null;
   const lowered: number[] = [];
   for (const [i, threshold] of least.entries()) {
     const crossing = threshold - base;
     const sum = scale.least(i + 1);
-    const isKept = crossing <= top && start + scaled(Math.max(crossing, 0)) < sum + scale.slack;
+    const isKept = crossing <= top && sumOf(Math.max(crossing, 0)) < sum + scale.slack;
     const before = Math.min(crossing - 1, top);
-    const isLowered = before >= 0 && start + scaled(before) >= sum;
+    const isLowered = before >= 0 && sumOf(before) >= sum;
     if (isKept && isLowered) return 'undecided';
     if (isLowered) lowered.push(first + i + 1);
   }

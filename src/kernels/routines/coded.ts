@@ -148,7 +148,7 @@ function stageTwin({ bias, requantization }: Omit<CodedChannel, 'weights'>): Sta
   ];
   return {
     fields: Int32Array.from(fields),
-    ties: ties && { bits: ties.bits, lowered: loweredWords(ties) },
+    ties: ties && { bits: ties.bits, lowered: loweredWords(ties.lowered) },
   };
 }
 

@@ -171,7 +171,7 @@ function decideTie(assembly: Assembly, from: number, back: number, ties: Ties): 
   assembly.emit('srli', spare, value, 5);
   assembly.emit('sw', third, thirdSlot);
   let passed = 0;
-  for (const [i, word] of loweredWords(ties).entries()) {
+  for (const [i, word] of loweredWords(ties.lowered).entries()) {
     if (word === 0) continue;
     if (i > passed) assembly.emit('addi', spare, spare, passed - i);
     passed = i;

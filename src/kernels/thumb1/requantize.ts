@@ -237,5 +237,5 @@ function decideTie(
   // Bit n leaves by the carry of a shift by n + 1, which the move keeps.
   assembly.emit('movs r0, #7', `ands r0, ${lane}`, 'adds r0, #1', 'lsrs r7, r0');
   assembly.emit(`mov r7, ${spare}`, `bcc ${back}b`, `subs ${lane}, #1`, `b ${back}b`);
-  assembly.pool(table, [...loweredWords(ties)]);
+  assembly.pool(table, [...loweredWords(ties.lowered)]);
 }
