@@ -14,6 +14,7 @@ import {
   type ReducedMultiplier,
   reducedMultiplier,
 } from './arithmetic/quant.js';
+import { addProduct } from './arithmetic/real.js';
 import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
 import { broadcastShapes, sourceIndices } from './shape/broadcast.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
@@ -137,9 +138,7 @@ export function matricesOf(view: NodeView<BatchMatmulAttrs>): Matrices {
 /** A step of a sum of products, and its end. */
 function sumOf(view: NodeView<BatchMatmulAttrs>) {
   if (outputOf(view).dtype === 'float32') {
-    const { fround } = Math;
-    const add = (sum: number, x: number, y: number) => fround(sum + fround(x * y));
-    return { add, finish: (sum: number) => sum };
+    return { add: addProduct, finish: (sum: number) => sum };
   }
   const { aZeroPoint, bZeroPoint, outZeroPoint, multiplier, rounding, wide } = productQuant(view);
   const [low, high] = rangeOfType(outputOf(view).dtype);

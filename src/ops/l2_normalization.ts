@@ -6,6 +6,7 @@ import { anyBounds } from './arithmetic/bounds.js';
 import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { clamp, multiplyByQuantizedMultiplier, perTensor } from './arithmetic/quant.js';
+import { addProduct } from './arithmetic/real.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, type Row, requireRowQuant, rowsOf } from './shape/rows.js';
 
@@ -61,7 +62,7 @@ function integerRow(view: NodeView<L2NormalizationAttrs>): Row {
 /** reference_ops::L2Normalization of reference/l2normalization.h: sums in order, each rounded. */
 const realRow: Row = (row) => {
   const { fround } = Math;
-  const norm = sqrt(row.reduce((sum, x) => fround(sum + fround(x * x)), 0));
+  const norm = sqrt(row.reduce((sum, x) => addProduct(sum, x, x), 0));
   const divisor = Math.max(norm, leastNorm);
   return row.map((x) => fround(x / divisor));
 };

@@ -168,9 +168,8 @@ function runStep(
     ) as [Int8Array, Int8Array, Int32Array | BigInt64Array];
     const fromInput = Number(b[unit]) + dot(w, unit, x, scales.inputZeroPoint);
     const fromHidden = dot(r, unit, h, scales.hiddenZeroPoint);
-    if (!scales.isWide)
-      return clamp16(scaled16(fromInput, input) + scaled16(fromHidden, recurrent));
-    return clamp16(reduced16(fromInput, input) + reduced16(fromHidden, recurrent));
+    const scaled = scales.isWide ? reduced16 : scaled16;
+    return clamp16(scaled(fromInput, input) + scaled(fromHidden, recurrent));
   };
   return h.map((_, unit) => {
     const [i, f, o] = [0, 1, 3].map((k) => sigmoid16(gate(k, unit))) as [number, number, number];

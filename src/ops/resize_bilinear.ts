@@ -31,7 +31,7 @@ export interface ResizeBilinearAttrs {
 }
 
 /** One type for input and output. Desktop TFLite alone has a kernel of int16. */
-export const resizeBilinearTypes: readonly DType[] = ['int8', 'int16', 'float32'];
+const resizeBilinearTypes: readonly DType[] = ['int8', 'int16', 'float32'];
 
 export const resizeBilinear = {
   name: 'resize_bilinear',

@@ -1,6 +1,7 @@
 /** A step of lstm in float32: the order of tflite-micro's lstm_eval.cc, each operation rounded. */
 import { logistic, tanh } from './float32.js';
 import { clampReal, realRange } from './plain.js';
+import { addProduct } from './real.js';
 
 const { fround } = Math;
 
@@ -42,9 +43,7 @@ export function realStep(
 function dot(weights: Float32Array, row: number, values: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1) {
-    sum = fround(
-      sum + fround((weights[row * values.length + i] as number) * (values[i] as number)),
-    );
+    sum = addProduct(sum, weights[row * values.length + i] as number, values[i] as number);
   }
   return sum;
 }

@@ -79,6 +79,11 @@ export function realSums(
   return output;
 }
 
+/** sum + a · b in float32: the product is rounded, and so is the sum. */
+export function addProduct(sum: number, a: number, b: number): number {
+  return Math.fround(sum + Math.fround(a * b));
+}
+
 /** std::max(a, b): `a` unless `b` is greater, so of two zeros the first, and no NaN as `b`. */
 export function greaterReal(a: number, b: number): number {
   if (a < b) return b;
@@ -92,11 +97,9 @@ export interface RealSum {
 }
 
 export function realSum(view: NodeView<{ readonly activation: Clamp }>): RealSum {
-  const { fround } = Math;
   const biases = view.inputs[2]?.data as Float32Array | undefined;
   const range = realRange(view.attrs.activation);
-  return {
-    add: (sum, x, weight) => fround(sum + fround(x * weight)),
-    finish: (sum, channel) => clampReal(fround(sum + (biases?.[channel] ?? 0)), range),
-  };
+  const finish = (sum: number, channel: number) =>
+    clampReal(Math.fround(sum + (biases?.[channel] ?? 0)), range);
+  return { add: addProduct, finish };
 }
