@@ -1,5 +1,6 @@
 /** Lists of a recurrent layer's results, of which each turn updates a row. */
 import { type Graph, type Node, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
+import { clamp } from '../ops/arithmetic/quant.js';
 
 /** The updated rows of a list, by index. */
 type Rows = ReadonlyMap<number, TensorId>;
@@ -30,7 +31,7 @@ function updated(graph: Graph, node: Node, rows: Rows): Rows {
   const [list, row, start] = viewOf(graph, node).inputs;
   const [extent = 0, ...rest] = list?.shape ?? [];
   if (start?.data == null || row?.shape.join() !== [1, ...rest].join()) return new Map();
-  const index = Math.min(Math.max(0, Number(start.data[0])), extent - 1);
+  const index = clamp(Number(start.data[0]), 0, extent - 1);
   return new Map([...rows, [index, node.inputs[1] as TensorId]]);
 }
 

@@ -13,7 +13,7 @@ import {
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio, elementQuant, requireSymmetric } from './arithmetic/rescale.js';
-import { linesOf, tabulatedTypes } from './arithmetic/tabulated.js';
+import { lineTableOf, tabulatedTypes } from './arithmetic/tabulated.js';
 import { outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits of int8 and float32. */
@@ -62,7 +62,7 @@ function scalarOf(view: NodeView<RsqrtAttrs>): Scalar {
 export function rsqrtLines(view: NodeView<RsqrtAttrs>): Int16Array {
   const { fround } = Math;
   const greatest = fround(32767 * elementQuant(view).outputScale);
-  return linesOf(view, (x) => (x <= 0 ? greatest : fround(1 / fround(Math.sqrt(x)))));
+  return lineTableOf(view, (x) => (x <= 0 ? greatest : fround(1 / fround(Math.sqrt(x)))));
 }
 
 /** What takes 1 / √x with `fractionBits` to the output. @throws BonsaiError 'bad-quantization' */

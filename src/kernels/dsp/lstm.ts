@@ -33,9 +33,9 @@ export const smladLstm: KernelVariant<LstmAttrs> = {
   match(view) {
     const { batches, steps, inputs, units } = lstmDims(view);
     const { forget, remember, hidden } = lstmScales(view);
-    const rowsOf = isWide(view) ? wideRows : gateRows;
-    const fromInput = rowsOf(gateSums(view, 'input'));
-    const fromHidden = rowsOf(gateSums(view, 'recurrent'));
+    const gatesFor = isWide(view) ? wideGates : narrowGates;
+    const fromInput = gatesFor(gateSums(view, 'input'));
+    const fromHidden = gatesFor(gateSums(view, 'recurrent'));
     // Products of two int16 are below 2^30 in magnitude, except where both are the least one: no
     // gate is. A shift to the left, or none, does not occur with the scales that converters give.
     const isRight = [forget, remember, hidden].every(({ shift }) => shift < 0);
@@ -63,7 +63,7 @@ const pairsOf = (view: NodeView<LstmAttrs>, depth: number) =>
  * Rows whose sums are twice the accumulator, shifted left as its multiplier says: a 32-bit product
  * then has its doubled upper half. null if a weight leaves int16, or a sum may leave int32.
  */
-function gateRows(sums: readonly GateSum[]): Gates | null {
+function narrowGates(sums: readonly GateSum[]): Gates | null {
   const factorOf = ({ scale }: GateSum) => 2 ** (1 + Math.max(0, scale.shift));
   const fits = sums.every((sum) => factorOf(sum) <= 256 && sum.reach * factorOf(sum) < 2 ** 31);
   if (!fits) return null;
@@ -75,7 +75,7 @@ function gateRows(sums: readonly GateSum[]): Gates | null {
  * 2^15, is (sum · m · 2^(32 - shift) + 2^31) >> 32: SMMULR with a factor below 2^30 for shifts of 17
  * to 32. null if a sum may leave int32, or for other shifts.
  */
-function wideRows(sums: readonly GateSum[]): Gates | null {
+function wideGates(sums: readonly GateSum[]): Gates | null {
   const fits = sums.every(({ reach, scale }) => {
     const { shift } = reducedMultiplier(scale);
     return reach < 2 ** 31 && shift >= 17 && shift <= 32;

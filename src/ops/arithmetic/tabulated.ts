@@ -27,7 +27,7 @@ export function tabulated<A extends object>(
   realOf: (view: NodeView<A>) => Scalar,
   quantizedOf: (view: NodeView<A>) => Scalar = realOf,
 ): Tabulated<A> {
-  const lines = (view: NodeView<A>) => linesOf(view, quantizedOf(view));
+  const lines = (view: NodeView<A>) => lineTableOf(view, quantizedOf(view));
   const scalarOf = (view: NodeView<A>): Scalar => {
     if (outputOf(view).dtype === 'int8') return floatTable(elementQuant(view), quantizedOf(view));
     const table = lines(view);
@@ -41,7 +41,7 @@ export function tabulated<A extends object>(
  *
  * @throws BonsaiError 'bad-quantization' where zero points are not 0, or the function overflows
  */
-export function linesOf(view: NodeView<object>, of: Scalar): Int16Array {
+export function lineTableOf(view: NodeView<object>, of: Scalar): Int16Array {
   requireSymmetric(view);
   const where = at(view.node);
   const [input, output] = [perTensor(inputOf(view, 0), where), perTensor(outputOf(view), where)];
