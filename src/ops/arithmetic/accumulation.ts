@@ -28,6 +28,7 @@ import {
   type ReducedMultiplier,
   type Rounding,
   reducedMultiplier,
+  roundHalfAwayFromZero,
   roundHalfToEven,
 } from './quant.js';
 import { checkReal } from './real.js';
@@ -185,7 +186,11 @@ export function realScale({ rounding, multipliers }: OutputStage, channel: numbe
 export function finish(stage: OutputStage, accumulator: number, channel: number): number {
   const scale = stage.wide?.scales?.[channel];
   if (scale !== undefined) {
-    return clamp(roundHalfAway(accumulator * scale) + stage.zeroPoint, stage.min, stage.max);
+    return clamp(
+      roundHalfAwayFromZero(accumulator * scale) + stage.zeroPoint,
+      stage.min,
+      stage.max,
+    );
   }
   const reduced = stage.wide?.multipliers[channel];
   if (reduced !== undefined) {
@@ -194,13 +199,6 @@ export function finish(stage: OutputStage, accumulator: number, channel: number)
   const multiplier = stage.multipliers[channel] as Multiplier;
   const scaled = multiplyByQuantizedMultiplier(accumulator, multiplier, stage.rounding);
   return clamp(scaled + stage.zeroPoint, stage.min, stage.max);
-}
-
-/** C's round. */
-function roundHalfAway(value: number): number {
-  const whole = Math.trunc(value);
-  const rest = value - whole;
-  return whole + (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0);
 }
 
 /**
