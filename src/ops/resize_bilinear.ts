@@ -109,14 +109,19 @@ export function interpolation(view: NodeView<ResizeBilinearAttrs>) {
 
 const { fround } = Math;
 
+/** Input pixels between neighbours of the output, in float32. */
+function stepOf(input: number, output: number, alignCorners: boolean): number {
+  const less = alignCorners && output > 1 ? 1 : 0;
+  return fround((input - less) / (output - less));
+}
+
 /** ComputeInterpolationValues of reference/resize_bilinear.h. */
 function realPositions(
   input: number,
   output: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
 ): readonly Between[] {
-  const less = alignCorners && output > 1 ? 1 : 0;
-  const scale = fround((input - less) / (output - less));
+  const scale = stepOf(input, output, alignCorners);
   return Array.from({ length: output }, (_, i) => {
     const position = halfPixelCenters ? fround(fround((i + 0.5) * scale) - 0.5) : fround(i * scale);
     const first = Math.max(0, Math.floor(position));
@@ -131,8 +136,7 @@ function floatPositions(
   output: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
 ): readonly Between[] {
-  const less = alignCorners && output > 1 ? 1 : 0;
-  const scale = fround((input - less) / (output - less));
+  const scale = stepOf(input, output, alignCorners);
   const offset = halfPixelCenters ? fround(fround(0.5 * scale) - 0.5) : 0;
   return Array.from({ length: output }, (_, i) => {
     const position = clamp(fround(fround(i * scale) + offset), 0, input - 1);
