@@ -1,21 +1,15 @@
 #!/usr/bin/env node
-/** The process: its arguments, its exit status. */
-import { reportError, reportStop, watchOutput } from './cli/output.js';
-import { runCommand } from './cli/program.js';
+/** The process. It hears signals from its first line on; cli/supervise.ts does the rest. */
+import type { Heard, Signals } from './cli/supervise.js';
 
-const args = process.argv.slice(2);
-const asked = { json: args.includes('--json') };
-watchOutput();
-// What fails outside of any promise: a child process that cannot be started, a stream that breaks.
-process.on('uncaughtException', (error) => {
-  process.exit(reportError(error, asked));
-});
-// What is to be undone at the end of the process is undone when it is stopped, too.
+const signals: Signals = { heard: null, tell: () => {} };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, (_: NodeJS.Signals, number: number) => {
-    process.exit(reportStop(signal, number, asked));
+  process.on(signal, (_: NodeJS.Signals, number: number) => {
+    const heard: Heard = { signal, number };
+    signals.heard ??= heard;
+    signals.tell(heard);
   });
 }
-const status = await runCommand(args);
-// A command that reports failures in its result sets the status itself.
-if (status !== 0) process.exitCode = status;
+// Imported only now: what is imported above is loaded before the first line runs.
+const { supervise } = await import('./cli/supervise.js');
+await supervise(process.argv.slice(2), signals);

@@ -1,7 +1,10 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { BonsaiError } from './errors.js';
+import { owe } from './leaving.js';
 
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
@@ -24,6 +27,35 @@ export function makeFolders(path: string): void {
     // Another process may have made it meanwhile.
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
+}
+
+/**
+ * Makes a folder in the system's place for temporary files, which is gone at the end of the process
+ * at the latest.
+ *
+ * @throws BonsaiError 'usage' when that place takes none
+ */
+export function makeTemporaryFolder(prefix: string): { readonly path: string; remove(): void } {
+  const path = join(tmpdir(), `${prefix}${randomBytes(8).toString('hex')}`);
+  const settled = owe({ owes: 'removal', path });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    settled();
+    throw new BonsaiError(
+      'usage',
+      tmpdir(),
+      `takes no temporary files: ${(error as Error).message}`,
+      'set TMPDIR to a folder that you may write to',
+    );
+  }
+  return {
+    path,
+    remove() {
+      rmSync(path, { recursive: true, force: true });
+      settled();
+    },
+  };
 }
 
 const megabyte = 2 ** 20;

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { BonsaiError, isSystemError } from '../errors.js';
 import { makeFolders } from '../files.js';
+import { owe } from '../leaving.js';
 
 /** How long to wait for another process: for one that changes the directory, when nothing else does. */
 const patienceMs = 10_000;
@@ -19,7 +20,16 @@ interface Held {
   /** Number of claims. */
   claims: number;
   isUsed: boolean;
+  /** Takes its lock off what is owed at the end of the process. */
+  lockSettled: () => void;
+  /** As well, its mark of use. */
+  useSettled: () => void;
 }
+
+const nothingHeld = (): Held => ({
+  ...{ claims: 0, isUsed: false },
+  ...{ lockSettled: () => {}, useSettled: () => {} },
+});
 
 const held = new Map<string, Held>();
 
@@ -53,7 +63,7 @@ export function claim(place: string): () => void {
 /** As claim, until the process ends, or uses what it has built. */
 export function claimUntilUse(place: string): void {
   const release = claim(place);
-  atExit(place, release);
+  untilUse.set(place, [...(untilUse.get(place) ?? []), release]);
 }
 
 /**
@@ -102,23 +112,11 @@ function refusal(place: string, { pid, does }: Other): BonsaiError {
   );
 }
 
-/** Releases at the end of the process, by place. */
+/** Releases that wait for the use of the place, or for the end of the process, which owes its locks. */
 const untilUse = new Map<string, (() => void)[]>();
-let isWatching = false;
 
-function watchExit(): void {
-  if (isWatching) return;
-  isWatching = true;
-  process.once('exit', () => {
-    for (const place of [...untilUse.keys()]) releaseUntilUse(place);
-    for (const place of [...held.keys()]) endUse(place);
-  });
-}
-
-function atExit(place: string, release: () => void): void {
-  watchExit();
-  untilUse.set(place, [...(untilUse.get(place) ?? []), release]);
-}
+/** The end of the process removes a link of this process. */
+const oweLink = (path: string) => owe({ owes: 'unlink', path, target: String(process.pid) });
 
 function releaseUntilUse(place: string): void {
   for (const release of untilUse.get(place) ?? []) release();
@@ -127,15 +125,16 @@ function releaseUntilUse(place: string): void {
 
 /** Locks a place for changes. @returns what prevents it */
 function tryClaim(place: string): Other | null {
-  const own = held.get(place) ?? { claims: 0, isUsed: false };
+  const own = held.get(place) ?? nothingHeld();
   if (own.claims === 0) {
+    const settled = oweLink(lockOf(place));
     const changer = take(lockOf(place));
+    const user = changer === null ? otherUser(place) : null;
+    if (user !== null) rmSync(lockOf(place), { force: true });
+    if (changer !== null || user !== null) settled();
     if (changer !== null) return { pid: changer, does: 'changes' };
-    const user = otherUser(place);
-    if (user !== null) {
-      rmSync(lockOf(place), { force: true });
-      return { pid: user, does: 'uses' };
-    }
+    if (user !== null) return { pid: user, does: 'uses' };
+    own.lockSettled = settled;
   }
   own.claims++;
   held.set(place, own);
@@ -150,6 +149,7 @@ function releaseOf(place: string): () => void {
     if (own.claims > 0) return;
     if (!own.isUsed) held.delete(place);
     rmSync(lockOf(place), { force: true });
+    own.lockSettled();
   };
 }
 
@@ -166,10 +166,11 @@ function tryUse(place: string): Other | null {
 }
 
 function startUse(place: string): void {
-  const own = held.get(place) ?? { claims: 0, isUsed: false };
+  const own = held.get(place) ?? nothingHeld();
+  own.useSettled();
+  own.useSettled = oweLink(useOf(place));
   own.isUsed = true;
   held.set(place, own);
-  watchExit();
   try {
     symlinkSync(String(process.pid), useOf(place));
   } catch {
@@ -183,6 +184,7 @@ function endUse(place: string): void {
   own.isUsed = false;
   if (own.claims === 0) held.delete(place);
   rmSync(useOf(place), { force: true });
+  own.useSettled();
 }
 
 /** Another process that uses the place; marks of those that were killed are removed. */

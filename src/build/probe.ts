@@ -1,8 +1,8 @@
 /** Checks with a small program that a compiler works for a target, for `bonsaic doctor`. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeTemporaryFolder } from '../files.js';
 import { compilerFlags, type Target } from '../target/index.js';
 import { findToolchain, runTool } from './toolchain.js';
 
@@ -40,7 +40,7 @@ export async function probeCompiler(
   extraFlags: readonly string[] = [],
 ): Promise<string> {
   const { name } = await findToolchain(target, undefined);
-  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-probe-'));
+  const { path: directory, remove } = makeTemporaryFolder('bonsaic-probe-');
   const elf = join(directory, 'probe.elf');
   const source = join(directory, 'probe.c');
   const isBare = target.libc !== null;
@@ -64,6 +64,6 @@ export async function probeCompiler(
     }
     return name;
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    remove();
   }
 }

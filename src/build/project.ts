@@ -20,6 +20,7 @@ import {
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BonsaiError, InternalError, isSystemError } from '../errors.js';
 import { makeFolders } from '../files.js';
+import { owe } from '../leaving.js';
 import { firmwareSources, type Target } from '../target/index.js';
 import { claim, claimUntilUse, useBuilt } from './claim.js';
 
@@ -69,6 +70,7 @@ export function writeProject(
     recover(target);
     checkReplaceable(target, directory);
     const { fresh } = besides(target);
+    const settled = owe({ owes: 'removal', path: fresh });
     try {
       mkdirSync(fresh);
       const keeps = isUnchanged(target, files);
@@ -83,6 +85,7 @@ export function writeProject(
       }
     } finally {
       rmSync(fresh, { recursive: true, force: true });
+      settled();
     }
   } catch (error) {
     if (!isSystemError(error)) throw error;

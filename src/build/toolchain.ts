@@ -1,9 +1,10 @@
 /** Runs the C compiler and make. */
-import { type ExecFileException, execFile } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { join, split } from 'shlex';
 import { BonsaiError } from '../errors.js';
+import { oweEnd } from '../leaving.js';
 import type { Target } from '../target/index.js';
 
 export interface Toolchain {
@@ -37,34 +38,64 @@ export function runTool(
   args: readonly string[],
   cwd?: string,
 ): Promise<Output | null> {
+  // The linker's messages are parsed, so they must not be translated.
+  const env = { ...process.env, LC_ALL: 'C' };
+  // Detached, so that Ctrl-C reaches bonsaic alone, and what the program has started ends with it.
+  const child = spawn(program, args, { cwd, env, stdio: 'pipe', detached: true });
+  oweEnd(child);
+  child.stdin.on('error', () => {});
+  child.stdin.end();
+  return outcomeOf(program, child, cwd);
+}
+
+function outcomeOf(
+  program: string,
+  child: ChildProcessWithoutNullStreams,
+  cwd: string | undefined,
+): Promise<Output | null> {
   return new Promise((resolve, reject) => {
-    // The linker's messages are parsed, so they must not be translated.
-    const env = { ...process.env, LC_ALL: 'C' };
-    const options = { cwd, env, timeout: timeoutMs, maxBuffer: mostOutputBytes };
-    execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve({ status: 0, stdout, stderr });
-      else if (typeof error.code === 'number') resolve({ status: error.code, stdout, stderr });
-      else if (error.code === 'ENOENT' && existsSync(cwd ?? '.')) resolve(null);
+    const said = { stdout: '', stderr: '' };
+    const giveUp = (what: string, hint: string) => {
+      endGroup(child);
+      reject(new BonsaiError('toolchain', program, what, hint));
+    };
+    const timer = setTimeout(
+      () => giveUp(`did not end within ${timeoutMs / 1000} s`, 'try again on a free machine'),
+      timeoutMs,
+    );
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        said[name] += text;
+        if (said[name].length <= mostOutputBytes) return;
+        said[name] = '';
+        giveUp(`prints more than ${mostOutputBytes} bytes`, 'run make in the directory to see it');
+      });
+    }
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      if (error.code === 'ENOENT' && existsSync(cwd ?? '.')) resolve(null);
       else reject(notRun(program, error));
+    });
+    child.once('close', (status, signal) => {
+      clearTimeout(timer);
+      if (status !== null) resolve({ status, ...said });
+      else giveUp(`was killed by ${signal}`, 'check that enough memory is free, then try again');
     });
   });
 }
 
-/** The error for a program that did not exit by itself. */
-function notRun(program: string, error: ExecFileException): BonsaiError {
-  const { code, signal, killed = false, message } = error;
-  const refuse = (what: string, hint: string) => new BonsaiError('toolchain', program, what, hint);
-  if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
-    return refuse(
-      `prints more than ${mostOutputBytes} bytes`,
-      'run make in the directory to see it',
-    );
+/** Ends a program and what it has started. */
+function endGroup({ pid }: ChildProcessWithoutNullStreams): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended.
   }
-  // Node kills a program after the time-out.
-  if (killed)
-    return refuse(`did not end within ${timeoutMs / 1000} s`, 'try again on a free machine');
-  if (signal)
-    return refuse(`was killed by ${signal}`, 'check that enough memory is free, then try again');
+}
+
+/** The error for a program that could not be started. */
+function notRun(program: string, { code, message }: NodeJS.ErrnoException): BonsaiError {
+  const refuse = (what: string, hint: string) => new BonsaiError('toolchain', program, what, hint);
   if (code === 'EACCES') return refuse('may not be run', 'check its permissions');
   return refuse(`cannot be run: ${message}`, 'check the program and the directory');
 }

@@ -15,10 +15,11 @@ import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
 import type { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
+import { tellIfStopped } from '../leaving.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
 import { type CompileFlags, compileArguments, compileOptions, targetOf } from './options.js';
-import { conclude, makeProgress, note, tellIfStopped, terminalColumns } from './output.js';
+import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly model?: string;

@@ -8,6 +8,7 @@ import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import { goals } from '../ir/op.js';
 import { type RuntimeRounding, roundings } from '../ir/rounding.js';
+import { tellIfStopped } from '../leaving.js';
 import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.js';
 import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
 import { type Budgets, budgetsOf } from '../report/budgets.js';
@@ -16,7 +17,7 @@ import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from '../target/kept.js';
 import { required } from './config.js';
-import { conclude, makeProgress, note, tellIfStopped, terminalColumns } from './output.js';
+import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export function positive(text: string): number {
   const value = Number(text);

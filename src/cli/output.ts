@@ -1,5 +1,4 @@
 /** All output of commands: results on stdout, progress and errors on stderr. */
-import { Listr, ListrLogger, ProcessOutput } from 'listr2';
 import {
   BonsaiError,
   exitStatus,
@@ -7,7 +6,7 @@ import {
   isSystemError,
   refusedBySystem,
 } from '../errors.js';
-import type { Left } from '../pipeline/types.js';
+import { hasPrintedDocument, type Left, leftBehind, owe, setDocumentPrinted } from '../leaving.js';
 import { printable, printableJson } from '../printable.js';
 import type { Progress } from '../progress.js';
 
@@ -40,16 +39,13 @@ export function terminalColumns(): number {
   return process.stdout.columns > 0 ? process.stdout.columns : 80;
 }
 
-/** --json promises one document: an error after the report must not print a second. */
-let documentPrinted = false;
-
 /** Call this before another command. */
 export function forgetDocument(): void {
-  documentPrinted = false;
+  setDocumentPrinted(false);
 }
 
 export function printJson(value: unknown): void {
-  documentPrinted = true;
+  setDocumentPrinted(true);
   process.stdout.write(`${printableJson(value)}\n`);
 }
 
@@ -70,13 +66,6 @@ export function conclude(
   if (fault !== null) throw fault;
 }
 
-let leftBehind: Left | null = null;
-
-/** Sets what `reportStop` tells; null: nothing. */
-export function tellIfStopped(left: Left | null): void {
-  leftBehind = left;
-}
-
 /**
  * Tells that a signal ends the process, and what it leaves behind. With --json stdout gets it as one
  * document, unless one was printed before. Returns the exit status.
@@ -87,13 +76,14 @@ export function reportStop(
   asked: { json: boolean },
 ): number {
   const exit = 128 + number;
-  const { where, message, hint } = leftBehind ?? {
+  const left = leftBehind();
+  const { where, message, hint } = left ?? {
     ...{ where: 'bonsaic', message: `was stopped by ${signal}`, hint: 'run the command again' },
   };
-  if (asked.json && !documentPrinted) {
+  if (asked.json && !hasPrintedDocument()) {
     printJson({ error: { code: 'stopped', exit, where, message, hint } });
   }
-  if (leftBehind !== null) noteFault({ where, message, hint });
+  if (left !== null) noteFault({ where, message, hint });
   return exit;
 }
 
@@ -107,9 +97,21 @@ export function note(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
 
+let owesCursor = false;
+
+/** listr2 hides the cursor of a terminal, and shows it again only where it hears the end itself. */
+function oweCursor(): void {
+  if (owesCursor || !process.stderr.isTTY) return;
+  owesCursor = true;
+  owe({ owes: 'cursor' });
+}
+
 /** Progress on stderr, by listr2: a spinner on a terminal, otherwise a line per step. */
 export function makeProgress(): Progress {
   return async (title, work) => {
+    // Loaded here, since the main thread prints errors alone.
+    const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
+    oweCursor();
     const logger = new ListrLogger({
       processOutput: new ProcessOutput(process.stderr, process.stderr),
     });
@@ -165,7 +167,7 @@ export function reportUsage(text: string, asked: { json: boolean }): number {
  * as one document, unless a document with the result was printed before.
  */
 export function reportError(thrown: unknown, asked: { json: boolean }): number {
-  const json = asked.json && !documentPrinted;
+  const json = asked.json && !hasPrintedDocument();
   const error = isSystemError(thrown) ? refusedBySystem(thrown) : thrown;
   if (error instanceof BonsaiError) {
     if (json) printJson({ error: documentOf(error) });

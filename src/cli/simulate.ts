@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { simulateBoard, simulatedBoards } from '../device/simulated.js';
 import { BonsaiError } from '../errors.js';
+import { onStop } from '../leaving.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
 import { note } from './output.js';
@@ -23,10 +24,8 @@ export function addSimulate(program: Command): void {
     .action(async (name: string, { link }: { readonly link: string }) => {
       const board = await simulateBoard(loadTarget(name), link, note);
       const stop = new Promise<null>((resolve) => {
-        for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-          // Instead of an exit at once: the flash has to be saved.
-          process.removeAllListeners(signal).once(signal, () => resolve(null));
-        }
+        // Instead of an exit at once: the flash has to be saved.
+        onStop(() => resolve(null));
       });
       note(
         `the simulated ${name} is at ${board.place}, its flash in ${board.flashPath}; Ctrl-C ends it`,

@@ -35,12 +35,9 @@ export async function withOutput<T>(directory: string, work: () => Promise<T>): 
   const release = existsSync(parent)
     ? claim(join(realpathSync(parent), basename(place)))
     : () => {};
-  // A signal ends the process without an end of `work`.
-  process.once('exit', release);
   try {
     return await work();
   } finally {
-    process.off('exit', release);
     release();
   }
 }

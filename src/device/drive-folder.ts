@@ -1,6 +1,7 @@
 /** A folder that acts as the drive of a UF2 boot loader. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { owe } from '../leaving.js';
 import { driveSectorBytes, type Uf2Rom } from './chips/uf2rom.js';
 
 const indexPage =
@@ -15,6 +16,7 @@ interface Taken {
 
 export class DriveFolder {
   private readonly taken = new Map<string, Taken>();
+  private settled = () => {};
 
   constructor(
     readonly path: string,
@@ -22,7 +24,13 @@ export class DriveFolder {
   ) {}
 
   appear(): void {
-    mkdirSync(this.path);
+    this.settled = owe({ owes: 'removal', path: this.path });
+    try {
+      mkdirSync(this.path);
+    } catch (error) {
+      this.settled();
+      throw error;
+    }
     writeFileSync(join(this.path, 'INDEX.HTM'), indexPage);
     // Last: hosts recognize the drive by it.
     writeFileSync(join(this.path, 'INFO_UF2.TXT'), this.rom.info);
@@ -31,6 +39,7 @@ export class DriveFolder {
   /** Removes the folder with all that was copied to it. */
   vanish(): void {
     rmSync(this.path, { recursive: true, force: true });
+    this.settled();
     this.taken.clear();
   }
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { resolve as resolvePath } from 'node:path';
 import { BonsaiError } from '../errors.js';
+import { oweEnd } from '../leaving.js';
 import { type Device, Listeners } from './device.js';
 
 /** Characters from the end of stderr to report when the program dies. */
@@ -9,7 +10,9 @@ const stderrTail = 400;
 
 /** @throws BonsaiError 'device' when the program cannot be started */
 export async function openProcess(executable: string, name = 'sim'): Promise<Device> {
-  const child = spawn(resolvePath(executable), [], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Detached, so that Ctrl-C reaches bonsaic alone.
+  const child = spawn(resolvePath(executable), [], { stdio: 'pipe', detached: true });
+  oweEnd(child);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) =>

@@ -5,16 +5,16 @@ import {
   constants,
   existsSync,
   lstatSync,
-  mkdtempSync,
   openSync,
   readlinkSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BonsaiError } from '../errors.js';
+import { makeTemporaryFolder } from '../files.js';
+import { owe, oweEnd } from '../leaving.js';
 
 export interface Pty {
   write(bytes: Uint8Array): void;
@@ -41,9 +41,10 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
   clearDeadLink(link);
   // socat gives some characters of a path a meaning and replaces what is there, so its own link has
   // a plain path.
-  const folder = mkdtempSync(join(tmpdir(), 'bonsaic-pty-'));
-  const ownLink = join(folder, 'terminal');
+  const folder = makeTemporaryFolder('bonsaic-pty-');
+  const ownLink = join(folder.path, 'terminal');
   const socat = spawn('socat', [`pty,raw,echo=0,link=${ownLink}`, 'stdio'], { detached: true });
+  oweEnd(socat);
   let complaint = '';
   let lost: ((reason: string) => void) | null = null;
   let ended: string | null = null;
@@ -67,7 +68,13 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
     const terminal = readlinkSync(ownLink);
     // A terminal that nobody has open hangs up: this keeps it between two programs.
     const held = openSync(terminal, constants.O_RDWR | constants.O_NOCTTY);
-    makeLink(terminal, link, held);
+    const settled = owe({ owes: 'unlink', path: link, target: terminal });
+    try {
+      makeLink(terminal, link, held);
+    } catch (error) {
+      settled();
+      throw error;
+    }
     return {
       write: (bytes) => void socat.stdin.write(bytes),
       onLost(listener) {
@@ -85,20 +92,25 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
         socat.kill();
         await closed;
         if (linkTarget(link) === terminal) rmSync(link, { force: true });
+        settled();
       },
     };
   } catch (error) {
     socat.kill('SIGKILL');
     throw error;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 
 /** Asks for the terminal's speed five times a second, in one shell; it ends with the terminal. */
 function watchSpeed(terminal: string, onTouch: () => void): () => void {
   const script = 'while sleep 0.2; do stty -F "$0" speed || exit; done';
-  const shell = spawn('sh', ['-c', script, terminal], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const shell = spawn('sh', ['-c', script, terminal], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  oweEnd(shell);
   let before = '';
   shell.on('error', () => {});
   shell.stdout.on('data', (text: Buffer) => {

@@ -6,11 +6,24 @@ import { Listeners } from './device.js';
 import { holdersOf, namesOf } from './holders.js';
 import type { LineSettings, Link } from './link.js';
 
+/** Opens a port. */
+export type OpenSerial = (path: string, settings: LineSettings) => Promise<Link>;
+
+let open: OpenSerial = openHere;
+
+/** From now on another thread opens the ports: see serial-bridge.ts. */
+export function openSerialBy(other: OpenSerial): void {
+  open = other;
+}
+
 /**
  * @param path '/dev/ttyACM0', or any terminal device, ptys included
  * @throws BonsaiError 'device' with a hint when the port does not exist, is busy or not permitted
  */
-export async function openSerial(path: string, settings: LineSettings): Promise<Link> {
+export const openSerial: OpenSerial = (path, settings) => open(path, settings);
+
+/** Only in the main thread: the package polls its ports in that thread's loop. */
+export async function openHere(path: string, settings: LineSettings): Promise<Link> {
   const port = await openPort(path, settings);
   const listeners = new Listeners();
   let closing = false;

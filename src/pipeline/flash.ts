@@ -1,10 +1,11 @@
 /** Writing an image to a board, with its progress. */
 import { isSimulated, placeOf } from '../device/index.js';
 import { type FlashResult, flash } from '../flash/index.js';
+import type { Left } from '../leaving.js';
 import { greetFirmware, restartInBootLoader } from '../profile/restart.js';
 import { transferBar } from '../progress.js';
 import type { Target } from '../target/index.js';
-import type { DeviceJob, Left } from './types.js';
+import type { DeviceJob } from './types.js';
 
 /** Lines about one transfer. */
 const mostProgressLines = 50;

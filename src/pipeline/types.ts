@@ -4,6 +4,7 @@ import type { Emission } from '../codegen/manifest.js';
 import type { XipModel } from '../device/index.js';
 import type { BonsaiError } from '../errors.js';
 import type { Module } from '../ir/graph.js';
+import type { Left } from '../leaving.js';
 import type { Planned } from '../plan/index.js';
 import type { CompileOptions, Plan } from '../plan/types.js';
 import type { VectorFile } from '../profile/vectors.js';
@@ -38,13 +39,6 @@ export interface Compilation {
   /** The kernels that compute the steps. */
   readonly implementations: Planned['implementations'];
   readonly emission: Emission;
-}
-
-/** What a command leaves behind that ends now, like an error. */
-export interface Left {
-  readonly where: string;
-  readonly message: string;
-  readonly hint: string;
 }
 
 /** How a command works on a model or a directory. */
