@@ -110,7 +110,7 @@ class Supervised {
     this.ledger.on('message', (message: ToMain) => this.take(message));
     serveSerial(serial.port1);
     const workerData: WorkerData = { args, ledger: ledger.port2, serial: serial.port2 };
-    this.worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+    this.worker = new Worker(workerUrl(), {
       ...{
         workerData,
         transferList: [ledger.port2, serial.port2],
@@ -167,6 +167,17 @@ class Supervised {
     else if (message.stop === 'heard') this.isListening = true;
     else this.endsByItself = true;
   }
+}
+
+/** The thread's module. From the sources tsx loads it, which registers itself in main threads alone. */
+function workerUrl(): URL {
+  const extension = extname(import.meta.url);
+  const { href } = new URL(`./worker${extension}`, import.meta.url);
+  if (extension !== '.ts') return new URL(href);
+  const tsx = import.meta.resolve('tsx/esm/api');
+  return new URL(
+    `data:text/javascript,import { register } from '${tsx}'; register(); await import('${href}');`,
+  );
 }
 
 /** As much as the main thread may have: Node's choice for this machine, or what NODE_OPTIONS says. */
