@@ -1,0 +1,55 @@
+/** Signals to every command, at a few moments; bench/signals.ts tries many, and takes the time. */
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { expect } from 'chai';
+import { makeRandom } from '../../src/compress/random.js';
+import {
+  faultOf,
+  type Given,
+  givenFor,
+  type StopSignal,
+  stopAt,
+  stoppedCommands,
+  stopSignals,
+} from '../support/signals.js';
+import { needs } from '../support/skip.js';
+
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+const moments = [150, 600, 1500];
+
+describe(`a signal ends every command (seed ${seed})`, () => {
+  let given: Given;
+  before(async () => {
+    given = await givenFor();
+  });
+  after(() => rmSync(given.folder, { recursive: true, force: true }));
+  const random = makeRandom(seed);
+  const signals = Object.keys(stopSignals) as StopSignal[];
+
+  for (const command of stoppedCommands) {
+    const attempts = moments.map((most, i) => ({
+      signal: signals[(i + Math.floor(random() * 3)) % 3] as StopSignal,
+      afterMs: Math.round(random() * most),
+      json: command.hasJson === true,
+    }));
+    it(`${command.name}: ${attempts.map((a) => `${a.signal} ${a.afterMs} ms`)}`, async function () {
+      for (const program of command.needs ?? []) needs(this, program);
+      for (const attempt of attempts) {
+        const stopped = await stopAt(command, given, attempt);
+        expect(faultOf(command, attempt, stopped), JSON.stringify(attempt)).to.equal('');
+      }
+    });
+  }
+
+  it('a terminal shows its cursor again after a signal, and at the normal end', async function () {
+    needs(this, 'script');
+    if (spawnSync('script', ['--version']).status !== 0) this.skip();
+    const command = stoppedCommands.find(({ name }) => name === 'quantize');
+    if (command === undefined) throw new Error('quantize');
+    for (const afterMs of [800, Number.POSITIVE_INFINITY]) {
+      const attempt = { signal: 'SIGINT', afterMs, terminal: true } as const;
+      const stopped = await stopAt(command, given, attempt);
+      expect(faultOf(command, attempt, stopped), `${afterMs} ms`).to.equal('');
+    }
+  });
+});
