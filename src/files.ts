@@ -1,61 +1,32 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BonsaiError } from './errors.js';
-import { owe } from './leaving.js';
 
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
  * is there takes no others, as /proc.
  *
+ * @returns those that were made, outermost first
  * @throws a system error: ENOTDIR where a file is in the way
  */
-export function makeFolders(path: string): void {
+export function makeFolders(path: string): readonly string[] {
   const folder = resolve(path);
   const there = statSync(folder, { throwIfNoEntry: false });
-  if (there?.isDirectory()) return;
+  if (there?.isDirectory()) return [];
   if (there !== undefined) {
     const message = `ENOTDIR: not a directory, mkdir '${folder}'`;
     throw Object.assign(new Error(message), { code: 'ENOTDIR', syscall: 'mkdir', path: folder });
   }
-  makeFolders(dirname(folder));
+  const made = makeFolders(dirname(folder));
   try {
     mkdirSync(folder);
+    return [...made, folder];
   } catch (error) {
     // Another process may have made it meanwhile.
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+    return made;
   }
-}
-
-/**
- * Makes a folder in the system's place for temporary files, which is gone at the end of the process
- * at the latest.
- *
- * @throws BonsaiError 'usage' when that place takes none
- */
-export function makeTemporaryFolder(prefix: string): { readonly path: string; remove(): void } {
-  const path = join(tmpdir(), `${prefix}${randomBytes(8).toString('hex')}`);
-  const settled = owe({ owes: 'removal', path });
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    settled();
-    throw new BonsaiError(
-      'usage',
-      tmpdir(),
-      `takes no temporary files: ${(error as Error).message}`,
-      'set TMPDIR to a folder that you may write to',
-    );
-  }
-  return {
-    path,
-    remove() {
-      rmSync(path, { recursive: true, force: true });
-      settled();
-    },
-  };
 }
 
 const megabyte = 2 ** 20;

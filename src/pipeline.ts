@@ -55,12 +55,14 @@ export async function run(
   options: DeviceJob & {
     /** Where to keep the project; undefined: nowhere. */
     readonly output?: string | undefined;
+    /** Whether files that the user has edited there are replaced. */
+    readonly force?: boolean;
     /** For this machine: with sanitizers, which leave no size and time to report. */
     readonly sanitize?: boolean;
   },
 ): Promise<Outcome> {
   const { target } = request;
-  const { output, sanitize = false } = options;
+  const { output, force = false, sanitize = false } = options;
   // If nothing simulates the board, a build cannot help.
   placeOf(options.port, target);
   requireLine(options.port);
@@ -70,7 +72,7 @@ export async function run(
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
   if (planOutcome.fault !== null) return planOutcome;
   const work = async (directory: string) => {
-    const report = await runIn(directory, request, compilation, vectors, job, { sanitize });
+    const report = await runIn(directory, request, compilation, vectors, job, { sanitize, force });
     return judge(report, compilation.plan, target, () => request, job);
   };
   return output === undefined ? inTemporaryDirectory(work) : work(output);
@@ -169,6 +171,8 @@ interface BuildHow {
   /** For the progress display; default: the board's. */
   readonly title?: string;
   readonly sanitize?: boolean;
+  /** Whether files of the directory that the user has edited are replaced. */
+  readonly force?: boolean;
 }
 
 /** Compiled sources, written to a directory and built there. */
@@ -177,9 +181,9 @@ export function buildEmission(
   { bytes, target }: Pick<CompileRequest, 'bytes' | 'target'>,
   emission: Emission,
   job: Pick<Job, 'progress' | 'cc'>,
-  { title, sanitize = false }: BuildHow = {},
+  { title, sanitize = false, force = false }: BuildHow = {},
 ): Promise<BuildResult> {
-  saveProject(directory, emission, target, bytes);
+  saveProject(directory, emission, target, bytes, { force });
   return buildWith(directory, { target, manifest: emission.manifest, sanitize }, job, title);
 }
 

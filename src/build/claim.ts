@@ -2,10 +2,11 @@
  * Locks on output directories: one process at a time changes one (writes sources, builds), and as
  * many as like use what is built there.
  */
-import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { BonsaiError, isSystemError } from '../errors.js';
+import { isAlive, namesIn } from '../durable.js';
+import { BonsaiError } from '../errors.js';
 import { makeFolders } from '../files.js';
 import { owe } from '../leaving.js';
 
@@ -190,7 +191,7 @@ function endUse(place: string): void {
 /** Another process that uses the place; marks of those that were killed are removed. */
 function otherUser(place: string): number | null {
   const prefix = `${basename(lockOf(place))}-`;
-  for (const name of namesBeside(place)) {
+  for (const name of namesIn(dirname(place))) {
     if (!name.startsWith(prefix)) continue;
     const pid = Number(name.slice(prefix.length).replace(/^stale-/, ''));
     if (!Number.isInteger(pid) || pid === process.pid) continue;
@@ -200,14 +201,13 @@ function otherUser(place: string): number | null {
   return null;
 }
 
-/** None where the folder cannot be read: no process can be seen there. */
-function namesBeside(place: string): readonly string[] {
-  try {
-    return readdirSync(dirname(place));
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return [];
-  }
+/** Removes the locks and marks that killed processes have left on a place. */
+export function removeDeadMarks(place: string): void {
+  otherUser(place);
+  const lock = lockOf(place);
+  const holder = holderOf(lock);
+  const isOwn = (held.get(place)?.claims ?? 0) > 0;
+  if (holder !== null && !isOwn && (holder === process.pid || !isAlive(holder))) removeStale(lock);
 }
 
 /** Creates the lock. @returns the process that has it; null: this one, or there are no locks there */
@@ -245,15 +245,5 @@ function holderOf(lock: string): number | null {
     return Number(readlinkSync(lock)) || 0;
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -6,28 +6,25 @@ import type { Emission, Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
 import type { Target } from '../target/index.js';
-import {
-  claimProject,
-  firmwareFiles,
-  isAsWritten,
-  recoverProject,
-  writeProject,
-} from './project.js';
+import type { Replacing } from './folder.js';
+import { claimProject, firmwareFiles, recoverProject, writeProject } from './project.js';
+import { isAsWritten } from './sums.js';
 
 /** The copy of the model that lets `profile` check the firmware against the evaluator. */
 const modelFile = 'model.tflite';
 
-/**
- * Writes everything that `make` and bonsaic need; an existing directory survives any failure.
- *
- * @param extra more files: path in the directory → text
- */
+interface SaveHow extends Replacing {
+  /** More files: path in the directory → text. */
+  readonly extra?: ReadonlyMap<string, string>;
+}
+
+/** Writes everything that `make` and bonsaic need; an existing directory survives any failure. */
 export function saveProject(
   directory: string,
   { files, manifest }: Emission,
   target: Target,
   modelBytes: Uint8Array,
-  extra: ReadonlyMap<string, string> = new Map(),
+  { extra = new Map(), force = false }: SaveHow = {},
 ): void {
   // What this process builds belongs to what it wrote.
   claimProject(directory);
@@ -40,6 +37,7 @@ export function saveProject(
       [modelFile, modelBytes],
       ...extra,
     ]),
+    { force },
   );
 }
 
@@ -100,7 +98,8 @@ export function readManifest(directory: string): Manifest {
     throw new BonsaiError('usage', path, 'was written by another version', 'compile again');
   }
   if (isWhole !== true) {
-    throw new BonsaiError('usage', path, 'is damaged, or was changed', 'compile again');
+    const hint = isWhole === null ? 'compile into a new directory' : 'compile again with --force';
+    throw new BonsaiError('usage', path, 'is damaged, or was changed', hint);
   }
   return manifest;
 }

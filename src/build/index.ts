@@ -1,15 +1,17 @@
 /** Builds firmware images by make, and measures them. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
+import { writeWhole } from '../durable.js';
 import { BonsaiError } from '../errors.js';
 import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, isElf, loadedBytes, readElf } from './elf.js';
 import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
 import { imageFault, stamp } from './image-record.js';
-import { checksumsOf, useProject } from './project.js';
+import { appFiles, appFolder, useProject } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
+import { changesIn, checksumsOf, namesOf } from './sums.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
 
@@ -133,10 +135,10 @@ function finishImages(images: Images, { flashAddress, uf2FamilyId }: Target): vo
   const linked = linkedOf(images);
   const files = linked.map((path) => readFileSync(path));
   const stamped = stamp(flashBytesOf(files.at(-1) ?? new Uint8Array()), files);
-  for (const [i, path] of linked.entries()) writeFileSync(path, stamped[i] as Uint8Array);
+  for (const [i, path] of linked.entries()) writeWhole(path, stamped[i] as Uint8Array);
   if (images.uf2 === null) return;
   const raw = stamped.at(-1) ?? new Uint8Array();
-  writeFileSync(images.uf2, makeUf2(raw, Number(flashAddress), Number(uf2FamilyId)));
+  writeWhole(images.uf2, makeUf2(raw, Number(flashAddress), Number(uf2FamilyId)));
 }
 
 /** The bytes of the flash that a linked file has. */
@@ -230,14 +232,15 @@ async function renew(
   { build, isWhole, isKept }: Build,
 ): Promise<void> {
   const stamp = join(directory, buildFolder, 'made-of.txt');
-  const madeOf = () => `${makeText(command)}\n${version}\n${checksumsOf(directory)}`;
+  const madeOf = () =>
+    `${makeText(command)}\n${version}\n${checksumsOf(directory, appFiles(directory))}`;
   const isCurrent = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf();
   const buildAll = async () => {
     const kept = isKept && isCurrent();
     rmSync(kept ? stamp : join(directory, buildFolder), { recursive: true, force: true });
     const made = madeOf();
     await build();
-    writeFileSync(stamp, made);
+    writeWhole(stamp, made);
   };
   await useProject(directory, () => isCurrent() && isWhole(), buildAll);
 }
@@ -267,7 +270,6 @@ function buildError(tool: string, directory: string, said: string, target: Targe
     const hint = `${iram}use a smaller model, or --optimize size; bonsaic compare MODEL shows the boards that it fits`;
     return new BonsaiError('over-budget', directory, message, hint);
   }
-  const [, hint] = mishaps.find(([pattern]) => pattern.test(said)) ?? [];
   const lines = said.trim().split('\n');
   const first = Math.max(
     0,
@@ -277,8 +279,22 @@ function buildError(tool: string, directory: string, said: string, target: Targe
     'toolchain',
     directory,
     `${tool} failed:\n${lines.slice(first, first + errorLines).join('\n')}`,
-    hint ?? 'with the default compiler this is a bug in bonsaic: please report it',
+    hintFor(said, directory),
   );
+}
+
+/** What to do about a failed build; whose file it is decides who is asked. */
+function hintFor(said: string, directory: string): string {
+  const { edited, missing } = changesIn(directory);
+  if (missing.length > 0) {
+    return `files of the directory are missing (${namesOf(missing)}): compile again`;
+  }
+  const [, hint] = mishaps.find(([pattern]) => pattern.test(said)) ?? [];
+  if (hint !== undefined) return hint;
+  const own = appFiles(directory);
+  if (edited.length > 0) return `changed since compile wrote the folder: ${namesOf(edited)}`;
+  if (own.length > 0) return `your own code is built too: ${namesOf(own)}`;
+  return 'with the default compiler this is a bug in bonsaic: please report it';
 }
 
 /** Output of make and compilers that points at the machine or the directory, with hints. */
@@ -290,12 +306,15 @@ const mishaps: readonly (readonly [said: RegExp, hint: string])[] = [
     'check that enough memory is free, then try again',
   ],
   [
-    /No rule to make target|no makefile found|No targets|No such file or directory/,
-    'files of the directory are missing: compile again',
+    /multiple definition of [`']main'/,
+    `a main() of your own belongs in ${appFolder}/main.c, in place of firmware/src/main.c`,
   ],
   [
     /environment variable IDF_TARGET|in the environment/,
     'unset IDF_TARGET: it is for another chip',
   ],
-  [/missing separator|recipe commences before/, 'the Makefile is damaged: compile again'],
+  [
+    /missing separator|recipe commences before/,
+    'the Makefile is damaged: compile again with --force',
+  ],
 ];

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeTemporaryFolder } from '../files.js';
 import { compilerFlags, type Target } from '../target/index.js';
+import { makeTemporaryFolder } from './temporary.js';
 import { findToolchain, runTool } from './toolchain.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -40,7 +40,7 @@ export async function probeCompiler(
   extraFlags: readonly string[] = [],
 ): Promise<string> {
   const { name } = await findToolchain(target, undefined);
-  const { path: directory, remove } = makeTemporaryFolder('bonsaic-probe-');
+  const { path: directory, remove } = makeTemporaryFolder('probe');
   const elf = join(directory, 'probe.elf');
   const source = join(directory, 'probe.c');
   const isBare = target.libc !== null;

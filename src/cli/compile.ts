@@ -10,6 +10,7 @@ import { modelHelp, modelOf, required } from './config.js';
 import {
   type CompileFlags,
   concludeReport,
+  forceHelp,
   noSuchPass,
   requestOf,
   type ShowFlags,
@@ -27,6 +28,7 @@ interface Flags extends CompileFlags, ShowFlags {
   readonly model?: string;
   readonly target: string;
   readonly output: string;
+  readonly force?: true;
   readonly dump?: string;
 }
 
@@ -39,6 +41,7 @@ export function addCompile(program: Command): void {
     .argument('[model]', modelHelp)
     .summary('generate C sources, a host client and a report')
     .addOption(required(new Option('-o, --output <dir>', 'where to write')))
+    .option('--force', forceHelp)
     .option('--dump <pass>', 'print the module after this pass, or the plan, on stderr');
   const compiled = withXip(withLabels(withCompileOptions(withTarget(command))));
   withBudgets(withReport(compiled), {
@@ -58,7 +61,8 @@ export function addCompile(program: Command): void {
     else if (flags.dump !== undefined && !seen.includes(flags.dump)) {
       throw noSuchPass(flags.dump, [...seen, planName]);
     }
-    const outcome = await writeProject(request, compilation, flags.output, budgetsOf(flags));
+    const how = { budgets: budgetsOf(flags), force: flags.force === true };
+    const outcome = await writeProject(request, compilation, flags.output, how);
     const { report, fault } = outcome;
     if (fault !== null) return concludeReport(outcome, flags);
     const slow = timeNote(plan, request.target);

@@ -225,6 +225,9 @@ export function deviceJobOf(flags: DeviceFlags & { readonly port: string }): Dev
   };
 }
 
+/** For --force of commands that write a folder. */
+export const forceHelp = 'replace files of the folder that were edited since';
+
 /** --vectors */
 export function withVectors(command: Command): Command {
   const help = 'inputs and expected outputs (JSON); without: 4 seeded random inputs';

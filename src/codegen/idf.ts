@@ -7,6 +7,7 @@ import type { Module } from '../ir/graph.js';
 import type { Plan } from '../plan/types.js';
 import { firmwareMacros, type Target } from '../target/index.js';
 import { integer } from './c.js';
+import { firmwareMain } from './makefile.js';
 import { render } from './templates.js';
 
 /** A folder in components/ takes precedence over ESP-IDF's component of that name. */
@@ -42,7 +43,8 @@ export function emitIdf(
     app_bytes: integer(flashBytes ?? 0),
     // ESP-IDF compiles as gnu17, where GCC may join a product and a sum of floats to one operation.
     kernel_flags: ['-ffp-contract=off', ...target.kernelFlags[options.optimize]].join(' '),
-    sources: quoted(target.sources).join('\n        '),
+    main: `firmware/${firmwareMain}`,
+    sources: quoted(target.sources.filter((path) => path !== firmwareMain)).join('\n        '),
     includes: quoted(target.includes).join(' '),
     macros: macros.map(([name, value]) => `${name}=${value}`).join('\n    '),
   };

@@ -4,6 +4,9 @@ import type { Plan } from '../plan/types.js';
 import { compilerFlags, firmwareMacros, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
+/** The firmware's main(), in place of which the user's own may be built. */
+export const firmwareMain = 'src/main.c';
+
 /**
  * Path in the output directory → text. The Makefile contains target.json's flags, sources and macros;
  * only the compiler's name is open.
@@ -37,6 +40,7 @@ export function emitMakefile(
     includes: target.includes.map((folder) => `-Ifirmware/${folder}`).join(' '),
     macros: macros.join(' '),
     sources: sources.map((path) => `firmware/${path}`).join(' \\\n\t'),
+    main: `firmware/${firmwareMain}`,
     has_routines: hasRoutines,
     has_bin: target.images.includes('bin'),
   });

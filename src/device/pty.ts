@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeTemporaryFolder } from '../build/temporary.js';
 import { BonsaiError } from '../errors.js';
-import { makeTemporaryFolder } from '../files.js';
 import { owe, oweEnd } from '../leaving.js';
 
 export interface Pty {
@@ -41,7 +41,7 @@ export async function openPty(link: string, onData: (bytes: Uint8Array) => void)
   clearDeadLink(link);
   // socat gives some characters of a path a meaning and replaces what is there, so its own link has
   // a plain path.
-  const folder = makeTemporaryFolder('bonsaic-pty-');
+  const folder = makeTemporaryFolder('pty');
   const ownLink = join(folder.path, 'terminal');
   const socat = spawn('socat', [`pty,raw,echo=0,link=${ownLink}`, 'stdio'], { detached: true });
   oweEnd(socat);

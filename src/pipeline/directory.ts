@@ -21,12 +21,12 @@ export async function writeProject(
   request: CompileRequest,
   { emission }: Compilation,
   directory: string,
-  budgets: Budgets,
+  { budgets, force }: { readonly budgets: Budgets; readonly force: boolean },
 ): Promise<Outcome> {
   const outcome = await judgePlan(request, emission, budgets);
   if (outcome.fault === null) {
-    const files = reportFiles(outcome.report);
-    saveProject(directory, emission, request.target, request.bytes, files);
+    const extra = reportFiles(outcome.report);
+    saveProject(directory, emission, request.target, request.bytes, { extra, force });
   }
   return outcome;
 }
@@ -78,7 +78,7 @@ export function readModule(directory: string, manifest: Manifest): Module {
       'bad-graph',
       path,
       'is not the model that this directory was compiled from',
-      'compile again',
+      'compile again with --force',
     );
   }
   const { module } = load({ bytes, path: `${model.name}.tflite`, options });

@@ -224,8 +224,6 @@ describe('build', () => {
     ['a full disk', 'cc1: fatal error: x.s: No space left on device', /free some space/],
     ['a killed compiler', 'gcc: fatal error: Killed signal terminated program cc1', /memory/],
     ['a recipe that was killed', 'make: *** [Makefile:37: build/a.o] Killed', /memory/],
-    ['a lost source', "make: *** No rule to make target 'a.c', needed by 'a.o'.", /compile again/],
-    ['a lost header', 'a.c:1:10: fatal error: a.h: No such file or directory', /compile again/],
     ['a place that is not ours', 'ld: cannot open a.elf: Permission denied', /written to/],
     ['what nobody knows', 'x.c:3:1: error: boom', /bug in bonsaic/],
   ];
@@ -240,12 +238,50 @@ describe('build', () => {
     });
   }
 
-  it('says what killed make, and that a lost Makefile is lost', async () => {
+  it('says what killed make', async () => {
     makefile('@kill -9 $$PPID');
     expect(await failure(build())).to.include({ where: 'make', exitStatus: 4 });
     expect((await failure(build())).message).to.equal('was killed by SIGKILL');
-    rmSync(join(directory, 'Makefile'));
-    expect((await failure(build())).hint).to.match(/compile again/);
+  });
+
+  const lost = /^files of the directory are missing \(a\.c, Makefile\): compile again$/;
+  const whose: [edge: string, change: () => void, hint: RegExp][] = [
+    ['nobody has changed anything', () => {}, /bug in bonsaic/],
+    [
+      'files that compile wrote are missing',
+      () => ['a.c', 'Makefile'].map((name) => rmSync(join(directory, name))),
+      lost,
+    ],
+    ['an edited source', () => write('a.c', '#include "x.h"'), /^changed since .*folder: a\.c$/],
+    [
+      'own code',
+      () => {
+        mkdirSync(join(directory, 'app'));
+        write('app/b.c', '');
+      },
+      /^your own code is built too: app\/b\.c$/,
+    ],
+  ];
+  for (const [edge, change, hint] of whose) {
+    it(`a header that is not found: the compiler's own words, and ${edge}`, async () => {
+      const says = 'a.c:1:10: fatal error: x.h: No such file or directory';
+      const project = {
+        'bonsai.json': '{"format":1}',
+        'a.c': 'int a;',
+        Makefile: `all:\n\t@echo '${says}' >&2; exit 1\n`,
+      };
+      writeProject(directory, new Map(Object.entries(project)));
+      change();
+      const error = await failure(build());
+      if (hint !== lost) expect(error.message).to.include(says);
+      expect(error.hint).to.match(hint);
+    });
+  }
+
+  it('a second main(): says where a main() of the user belongs', async () => {
+    write('said', "ld: main.c: multiple definition of `main'; b.c: first defined here\n");
+    makefile('@cat said >&2; exit 1');
+    expect((await failure(build())).hint).to.match(/belongs in app\/main\.c/);
   });
 
   it('refuses an image that is damaged', async () => {

@@ -127,6 +127,30 @@ describe('projects of ESP-IDF', function () {
     });
   }
 
+  it("the user's own code is built with the application, and its main() in place of ours", async function () {
+    needs(this, 'cmake');
+    const compilation = write('esp32s3');
+    const app = join(project(), 'app');
+    mkdirSync(app);
+    const main = readFileSync(join(project(), 'firmware/src/main.c'), 'utf8');
+    const call = 'own_start(ACTIVITY_ARENA_BYTES);\n    bonsai_port_start();';
+    const includes = '#include "activity.h"\n#include "own.h"\n';
+    writeFileSync(join(app, 'own.h'), '#include <stdint.h>\nvoid own_start(int32_t bytes);\n');
+    writeFileSync(
+      join(app, 'own.c'),
+      '#include "own.h"\nint32_t own_bytes;\nvoid own_start(int32_t bytes) { own_bytes = bytes; }\n',
+    );
+    const second = join(app, 'main.c');
+    writeFileSync(second, `${includes}${main.replace('bonsai_port_start();', call)}`);
+    const built = await build('esp32s3', compilation);
+    const symbols = spawnSync('nm', [built.elf], { encoding: 'utf8' }).stdout;
+    expect(symbols).to.match(/ T own_start$/m);
+    expect(symbols.match(/ T main$/gm)).to.have.length(1);
+    rmSync(app, { recursive: true });
+    const without = await build('esp32s3', compilation);
+    expect(spawnSync('nm', [without.elf], { encoding: 'utf8' }).stdout).not.to.include('own_');
+  });
+
   it('keeps products and sums of floats apart: ESP-IDF compiles as gnu17, which may join them', () => {
     for (const name of boards) {
       write(name);

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { isAsWritten, writeProject } from '../../src/build/project.js';
+import { writeProject } from '../../src/build/project.js';
+import { isAsWritten } from '../../src/build/sums.js';
 import { BonsaiError, InternalError } from '../../src/errors.js';
 import { skip } from '../support/skip.js';
 
@@ -65,7 +66,7 @@ describe('build/project', () => {
       ['no report', () => {}, project({ 'deep/b.c': 'int b;' }), true],
       ['a report that was measured since', () => put('report.json', '{}'), files, true],
       ['notes of others', () => put('notes.txt', ''), files, true],
-      ['a file that was changed since', () => put('a.c', 'int b;'), files, false],
+      ['a file that was edited, forced', () => put('a.c', 'int b;'), files, false],
       ['a file that is lost', () => rmSync(join(out, 'deep/b.c')), files, false],
       ['another file', () => {}, project({ 'deep/b.c': 'int c;' }), false],
       ['one file less', () => {}, project(), false],
@@ -79,7 +80,7 @@ describe('build/project', () => {
       put('build/a.o', '');
       change();
       const hasNotes = existsSync(join(out, 'notes.txt'));
-      writeProject(out, next);
+      writeProject(out, next, { force: edge.endsWith('forced') });
       expect(existsSync(join(out, 'build/a.o')), edge).to.equal(isBuilt);
       for (const [path, contents] of next) expect(text(path), edge).to.equal(contents);
       const found = readdirSync(out).filter((name) => !/^(build|SHA256SUMS)$/.test(name));

@@ -1,0 +1,87 @@
+/** Files that are whole after a kill, a full disk and a loss of power: the old version or the new. */
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { isSystemError } from './errors.js';
+
+/** Whether a process of this machine has the id. */
+export function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A new version while it is written beside the old one; the process that writes it is in its name. */
+const freshName = /^\..+\.bonsaic-new-(\d+)$/;
+
+/** Whether a file's name is that of a new version that `writeWhole` has not finished. */
+export function isUnfinished(name: string): boolean {
+  return freshName.test(name);
+}
+
+/**
+ * Replaces a file: the new version is written beside the old one, is on the disk before it takes
+ * its name, and the name is on the disk when this returns.
+ *
+ * @throws a system error, as on a full disk: the old version stays, and nothing beside it
+ */
+export function writeWhole(path: string, contents: string | Uint8Array): void {
+  const folder = dirname(path);
+  const fresh = join(folder, `.${basename(path)}.bonsaic-new-${process.pid}`);
+  removeUnfinished(folder);
+  try {
+    writeSynced(fresh, contents);
+    renameSync(fresh, path);
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+  syncFolder(folder);
+}
+
+/** Removes what processes that were killed in `writeWhole` have left in a folder. */
+export function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const pid = Number(freshName.exec(name)?.[1] ?? process.pid);
+    if (!isAlive(pid)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+/** None where the folder is missing or cannot be read. */
+export function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return [];
+  }
+}
+
+/** Writes a file whose contents are on the disk when this returns. */
+export function writeSynced(path: string, contents: string | Uint8Array): void {
+  writeFileSync(path, contents, { flush: true });
+}
+
+/** Has the names in a folder on the disk; not every system and file system offers that. */
+export function syncFolder(folder: string): void {
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(folder, 'r');
+    fsyncSync(descriptor);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!/^(EINVAL|EPERM|EACCES|EISDIR|EBADF|ENOTSUP|ENOSYS)$/.test(code)) throw error;
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}

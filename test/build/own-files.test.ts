@@ -1,0 +1,201 @@
+/** Folders that compile wrote, and what users change and add there. */
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { expect } from 'chai';
+import { writeProject } from '../../src/build/project.js';
+import { BonsaiError } from '../../src/errors.js';
+import { runHere } from '../support/command.js';
+import { needs } from '../support/skip.js';
+
+const model = resolve('examples/activity/activity.tflite');
+
+describe('files that the user has edited', () => {
+  let out: string;
+  beforeEach(() => {
+    out = join(mkdtempSync(join(tmpdir(), 'bonsaic-own-')), 'out');
+  });
+  afterEach(() => rmSync(dirname(out), { recursive: true }));
+
+  const sources = Object.fromEntries(
+    Array.from({ length: 8 }, (_, i) => [`s${i}.c`, `int s${i};`]),
+  );
+  const files = (changes: Record<string, string> = {}) =>
+    new Map(Object.entries({ 'bonsai.json': '{"format":1}', ...sources, ...changes }));
+  const put = (path: string, text: string) => {
+    mkdirSync(dirname(join(out, path)), { recursive: true });
+    writeFileSync(join(out, path), text);
+  };
+  const editAll = () => {
+    for (const path of Object.keys(sources)) put(path, 'mine');
+  };
+
+  const rows: [edge: string, edit: () => void, next: Map<string, string>, says: RegExp | null][] = [
+    ['nothing', () => {}, files({ 's0.c': 'new' }), null],
+    ['one file', () => put('s1.c', 'mine'), files(), /^s1\.c was changed since compile/],
+    [
+      'two files, where another one changes',
+      () => ['s1.c', 's3.c'].map((path) => put(path, 'mine')),
+      files({ 's0.c': 'new' }),
+      /^s1\.c, s3\.c were changed/,
+    ],
+    ['more than are named', editAll, files(), /^s0\.c, .*, s4\.c and 3 more were changed/],
+    ['a file that the new version lacks', () => put('s1.c', 'mine'), lacking('s1.c'), /^s1\.c/],
+    ['as the new version has it', () => put('s1.c', 'same'), files({ 's1.c': 'same' }), null],
+    ['a file that is gone: it comes back', () => rmSync(join(out, 's1.c')), files(), null],
+    ['a folder in its place', () => replace('s1.c', (path) => mkdirSync(path)), files(), /^s1\.c/],
+    [
+      'a link to the same contents',
+      () =>
+        replace('s1.c', (path) => {
+          writeFileSync(join(dirname(out), 'elsewhere'), 'int s1;');
+          symlinkSync('../elsewhere', path);
+        }),
+      files(),
+      null,
+    ],
+    ['a report, which is rewritten', () => put('report.txt', 'mine'), files(), null],
+    ['a file of the user, which stays', () => put('app/main.c', 'mine'), files(), null],
+  ];
+  function lacking(path: string): Map<string, string> {
+    const next = files();
+    next.delete(path);
+    return next;
+  }
+  function replace(path: string, make: (path: string) => void): void {
+    rmSync(join(out, path));
+    make(join(out, path));
+  }
+  for (const [edge, edit, next, says] of rows) {
+    it(edge, () => {
+      writeProject(out, files());
+      edit();
+      const found = () => readdirSync(out, { recursive: true }).map(String).sort();
+      const before = found();
+      const write = (force: boolean) => () => writeProject(out, next, { force });
+      if (says === null) write(false)();
+      else {
+        expect(write(false)).to.throw(BonsaiError, says).with.property('exitStatus', 1);
+        expect(found()).to.deep.equal(before);
+        if (edge === 'one file') expect(readFileSync(join(out, 's1.c'), 'utf8')).to.equal('mine');
+        if (edge === 'a folder in its place') return;
+        write(true)();
+      }
+      for (const [path, text] of next) {
+        expect(readFileSync(join(out, path), 'utf8'), path).to.equal(text);
+      }
+      if (edge.startsWith('a file of the user')) {
+        expect(readFileSync(join(out, 'app/main.c'), 'utf8')).to.equal('mine');
+      }
+      expect(readdirSync(dirname(out)).filter((name) => name.startsWith('.'))).to.deep.equal([]);
+    });
+  }
+
+  it('compile and run -o name the ways on, and --force takes the first', async () => {
+    const compile = ['compile', model, '--target', 'host', '-o', out];
+    expect((await runHere(compile)).status).to.equal(0);
+    put('firmware/src/main.c', '// mine\n');
+    put('app/notes.c', '// mine too\n');
+    for (const command of [compile, ['run', model, '--target', 'host', '-o', out]]) {
+      const { status, stderr } = await runHere(command);
+      expect(status, stderr).to.equal(1);
+      expect(stderr).to.match(/firmware\/src\/main\.c was changed since compile wrote the folder/);
+      for (const way of ['--force', '-o DIR', join(out, 'app')]) expect(stderr).to.include(way);
+    }
+    expect(readFileSync(join(out, 'firmware/src/main.c'), 'utf8')).to.equal('// mine\n');
+    expect((await runHere([...compile, '--force'])).status).to.equal(0);
+    expect(readFileSync(join(out, 'firmware/src/main.c'), 'utf8')).to.match(/^int main\(void\)$/m);
+    expect(readFileSync(join(out, 'app/notes.c'), 'utf8')).to.equal('// mine too\n');
+  });
+
+  it('--force is refused where nothing would be replaced', async () => {
+    const { status, stderr } = await runHere(['run', model, '--target', 'host', '--force']);
+    expect([status, stderr]).to.satisfy(([code]: [number]) => code === 1);
+    expect(stderr).to.match(/--force: needs -o/);
+    expect((await runHere(['build', out, '--force'])).status).to.equal(1);
+  });
+});
+
+/** The firmware's main loop as a user would begin with it, with a call of his own and the model. */
+function ownMain(out: string): string {
+  const text = readFileSync(join(out, 'firmware/src/main.c'), 'utf8');
+  const includes = '#include "activity.h"\n#include "blink.h"\n';
+  return `${includes}${text.replace('bonsai_port_start();', 'bonsai_port_start();\n    blink(ACTIVITY_ARENA_BYTES);')}`;
+}
+
+describe("the user's own code in app/", () => {
+  for (const [target, compiler] of [
+    ['rp2040', 'arm-none-eabi-gcc'],
+    ['stm32f405', 'arm-none-eabi-gcc'],
+  ] as const) {
+    it(`${target}: is built with the firmware, runs, survives compile, and none changes nothing`, async function () {
+      needs(this, compiler);
+      if (target === 'stm32f405') needs(this, 'qemu-system-arm');
+      const parent = mkdtempSync(join(tmpdir(), 'bonsaic-app-'));
+      const out = join(parent, 'out');
+      const app = join(out, 'app');
+      const must = async (...args: string[]) => {
+        const ended = await runHere(args);
+        expect(ended.status, ended.stderr).to.equal(0);
+        return ended.stdout;
+      };
+      const compile = ['compile', model, '--target', target, '-o', out];
+      const image = () => readFileSync(join(out, 'build/activity.bin'));
+      try {
+        await must(...compile);
+        await must('build', out);
+        const without = image();
+        mkdirSync(app);
+        await must(...compile);
+        await must('build', out);
+        expect(image().equals(without), 'an empty app/').to.equal(true);
+
+        writeFileSync(join(app, 'main.c'), ownMain(out));
+        writeFileSync(
+          join(app, 'blink.h'),
+          '#include <stdint.h>\nextern volatile int32_t seen;\nvoid blink(int32_t n);\n',
+        );
+        writeFileSync(
+          join(app, 'blink.c'),
+          '#include "blink.h"\nint32_t extra(void);\nvolatile int32_t seen;\nvoid blink(int32_t n) { seen = n + extra(); }\n',
+        );
+        writeFileSync(
+          join(app, 'extra.S'),
+          '.syntax unified\n.thumb\n.global extra\n.thumb_func\nextra:\n movs r0, #EXTRA\n bx lr\n',
+        );
+        writeFileSync(join(app, 'app.mk'), 'APP_FLAGS += -DEXTRA=7\n');
+        cpSync(app, join(parent, 'before'), { recursive: true });
+        await must('profile', out, '--port', 'sim');
+        expect(image().equals(without), 'own code').to.equal(false);
+        const map = readFileSync(join(out, 'build/activity.map'), 'utf8');
+        expect(map)
+          .to.match(/\.text\.blink\s+0x0*[1-9a-f]/)
+          .and.to.include('build/app/extra.o');
+        expect(map).not.to.include('build/firmware/src/main.o');
+
+        await must(...compile, '--optimize', 'size');
+        for (const name of readdirSync(join(parent, 'before'))) {
+          const text = (folder: string) => readFileSync(join(folder, name), 'utf8');
+          expect(text(app), name).to.equal(text(join(parent, 'before')));
+        }
+        writeFileSync(join(app, 'blink.c'), '#include "none.h"\n');
+        const { status, stderr } = await runHere(['build', out]);
+        expect(status).to.equal(4);
+        expect(stderr)
+          .to.match(/none\.h: No such file/)
+          .and.not.match(/compile again/);
+      } finally {
+        rmSync(parent, { recursive: true });
+      }
+    });
+  }
+});
