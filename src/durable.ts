@@ -53,7 +53,16 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const pid = Number(freshName.exec(name)?.[1] ?? process.pid);
-    if (!isAlive(pid)) rmSync(join(folder, name), { force: true });
+    if (!isAlive(pid)) removeIfAllowed(join(folder, name));
+  }
+}
+
+/** Removes what a killed process has left, unless the folder is read-only or another user's. */
+export function removeIfAllowed(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
   }
 }
 

@@ -5,7 +5,7 @@
 import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { isAlive, namesIn } from '../durable.js';
+import { isAlive, namesIn, removeIfAllowed } from '../durable.js';
 import { BonsaiError } from '../errors.js';
 import { makeFolders } from '../files.js';
 import { owe } from '../leaving.js';
@@ -196,7 +196,7 @@ function otherUser(place: string): number | null {
     const pid = Number(name.slice(prefix.length).replace(/^stale-/, ''));
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     if (isAlive(pid)) return pid;
-    rmSync(join(dirname(place), name), { force: true });
+    removeIfAllowed(join(dirname(place), name));
   }
   return null;
 }

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { isAlive, namesIn } from '../durable.js';
-import { BonsaiError, isSystemError } from '../errors.js';
+import { isAlive, namesIn, removeIfAllowed } from '../durable.js';
+import { BonsaiError } from '../errors.js';
 import { owe } from '../leaving.js';
 
 /** Its namespace of process ids: in another one the same id is another process. */
@@ -77,13 +77,7 @@ function removeAbandoned(root: string): void {
   const namespace = namespaceOfIds();
   for (const name of namesIn(root)) {
     const [, space, pid] = folderName.exec(name) ?? [];
-    if (space !== namespace || isAlive(Number(pid))) continue;
-    try {
-      rmSync(join(root, name), { recursive: true, force: true });
-    } catch (error) {
-      // Another user's.
-      if (!isSystemError(error)) throw error;
-    }
+    if (space === namespace && !isAlive(Number(pid))) removeIfAllowed(join(root, name));
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the commands that compress share: options, and how they end. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { join as quote } from 'shlex';
 import {
   type CompressedModel,
   type CompressReport,
@@ -18,7 +19,14 @@ import { readInput } from '../files.js';
 import { tellIfStopped } from '../leaving.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
-import { type CompileFlags, compileArguments, compileOptions, targetOf } from './options.js';
+import {
+  type CompileFlags,
+  compileArguments,
+  compileDefaults,
+  compileOptions,
+  forceHelp,
+  targetOf,
+} from './options.js';
 import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
@@ -36,6 +44,7 @@ export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly target?: string;
   readonly explain?: true;
   readonly json?: true;
+  readonly force?: true;
 }
 
 /** --data and how to read it, --samples, --seed, --backend, --json */
@@ -64,6 +73,7 @@ export function withResult(command: Command): Command {
   const help = 'folder for model.tflite, report and recipe';
   return command
     .addOption(required(new Option('-o, --output <folder>', help)))
+    .option('--force', forceHelp)
     .option(
       '--explain',
       'tell where signal and answers are lost, what helps, and how robust it is',
@@ -83,9 +93,9 @@ export async function compressInto(
   resumes: boolean,
   faultOf: (report: CompressReport) => BonsaiError | null = () => null,
 ): Promise<void> {
-  const { output, explain } = flags;
+  const { output, explain, force = false } = flags;
   const journal = resumes ? join(output, journalFolder) : null;
-  await withOutput(output, async () => {
+  await withOutput(output, { force }, async () => {
     const request = { ...materialsOf(path, flags), ...wanted, explains: explain === true, journal };
     const hint = 'the same command goes on where it was';
     tellIfStopped(resumes ? { where: output, message: 'is not finished', hint } : null);
@@ -121,27 +131,44 @@ function concludeCompression(
   flags: CompressionFlags,
   fault: BonsaiError | null,
 ): void {
-  const { output, json } = flags;
+  const { output, json, force = false } = flags;
   const model = { ...report.model, path: join(output, 'model.tflite') };
   const document = { ...report, model };
-  writeOutput(output, {
+  const files = {
     'model.tflite': file,
     'recipe.json': `${JSON.stringify(recipe, null, 2)}\n`,
     'report.json': `${JSON.stringify(document, null, 2)}\n`,
     'report.txt': `${compressText(report, 100)}\n`,
-  });
+    'bonsaic.json': defaultsFor(flags),
+  };
+  writeOutput(output, files, { force });
   done();
-  // The estimates are those of these options: without them, run would choose other kernels.
-  const next = `bonsaic ${nextCommand(model.path, flags)} ${compileArguments(flags)}`.trim();
   const text = () =>
-    `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: ${next}`;
+    `${compressText(report, terminalColumns())}\n\nwritten to ${model.path}; next: ${nextCommand(flags)}`;
   conclude(json, document, text, fault);
 }
 
-/** `run` without a port is for simulated boards, which not every target has. */
-function nextCommand(path: string, { target }: CompressionFlags): string {
-  const isOnlyReal = target !== undefined && loadTarget(target).simulator === null;
-  return isOnlyReal ? `compile ${path} -o firmware` : `run ${path}`;
+/**
+ * bonsaic.json for the folder of the result. The estimates are those of these options: without them,
+ * run would choose other kernels.
+ */
+function defaultsFor(flags: CompressionFlags): string | null {
+  if (flags.target === undefined) return null;
+  const defaults = { model: 'model.tflite', ...compileDefaults(flags) };
+  return `${JSON.stringify(defaults, null, 2)}\n`;
+}
+
+/** What runs the result as it was estimated. */
+export function nextCommand(flags: CompressionFlags): string {
+  const { output, target } = flags;
+  if (target === undefined) {
+    const path = quote([join(output, 'model.tflite')]);
+    return `bonsaic run ${path} ${compileArguments(flags)}`.trim();
+  }
+  // `run` without a port is for simulated boards, which not every target has.
+  const isOnlyReal = loadTarget(target).simulator === null;
+  const command = isOnlyReal ? 'compile -o ../firmware' : 'run';
+  return `cd ${quote([output])} && bonsaic ${command}`;
 }
 
 /** On stderr as soon as it is known: what follows may take hours. */

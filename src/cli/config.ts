@@ -1,6 +1,8 @@
 /** Options that bonsaic.json may supply instead of the command line. */
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command, Option } from 'commander';
+import { recoverOutput } from '../compress/output.js';
 import { type Config, type ConfigKey, readConfig, usualConfig } from '../config.js';
 import { BonsaiError } from '../errors.js';
 import { note } from './output.js';
@@ -33,6 +35,9 @@ export function withConfig(program: Command): Command {
     });
 }
 
+/** The option that a key of the file stands for. */
+export const optionNameOf = (key: string) => (key === 'goal' ? 'optimize' : key);
+
 /** Applies the file's values to options that neither the user nor BONSAIC_CC has set. */
 function applyDefaults(command: Command, given: string | undefined): void {
   const takesModel = command.registeredArguments.some((argument) => argument.name() === 'model');
@@ -41,7 +46,7 @@ function applyDefaults(command: Command, given: string | undefined): void {
   if (file === undefined || (!takesModel && options.size === 0)) return;
   const taken: string[] = [];
   for (const [key, value] of Object.entries(readConfig(file)) as [ConfigKey, Config[ConfigKey]][]) {
-    const name = key === 'goal' ? 'optimize' : key;
+    const name = optionNameOf(key);
     if (name === 'model' ? !takesModel || command.args.length > 0 : !options.has(name)) continue;
     if (!takesModel && budgets.has(key)) continue;
     if (!['default', undefined].includes(command.getOptionValueSource(name))) continue;
@@ -63,7 +68,11 @@ export const modelHelp = 'a .tflite file; without: that of bonsaic.json';
 /** @throws BonsaiError 'usage' if neither the command line nor bonsaic.json names a model */
 export function modelOf(argument: string | undefined, flags: { readonly model?: string }): string {
   const model = argument ?? flags.model;
-  if (model !== undefined) return model;
+  if (model !== undefined) {
+    // A compression that was killed may have left its folder under another name.
+    recoverOutput(dirname(model));
+    return model;
+  }
   const hint = `bonsaic COMMAND MODEL, or "model" in ${usualConfig}`;
   throw new BonsaiError('usage', 'command line', "missing argument 'model'", hint);
 }

@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
 import { readLabels } from '../codegen/labels.js';
+import type { Config } from '../config.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
@@ -16,7 +17,7 @@ import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { withMeasuredCosts } from '../target/kept.js';
-import { required } from './config.js';
+import { optionNameOf, required } from './config.js';
 import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export function positive(text: string): number {
@@ -126,28 +127,32 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
   };
 }
 
-/** Options by which another command compiles for the same target in the same way, as one writes them. */
+/** How another command compiles for the same target in the same way, by the keys of bonsaic.json. */
+export function compileDefaults(flags: CompileFlags & { readonly target?: string }): Config {
+  const { target, optimize, rounding, shape, strict, faithful, keepInput } = flags;
+  const { stream, hop, sramCopies, cores, maxFlash, maxRam, maxMs } = flags;
+  const defaults: Readonly<Record<string, unknown>> = {
+    target,
+    goal: optimize === 'balanced' ? undefined : optimize,
+    rounding: rounding === 'tflm' ? undefined : rounding,
+    ...{ shape, strict, faithful, keepInput, stream, hop, sramCopies },
+    cores: cores === undefined || cores === 'auto' ? cores : Number(cores),
+    ...{ maxFlash, maxRam, maxMs },
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined));
+}
+
+/** The same as options, as one writes them. */
 export function compileArguments(flags: CompileFlags & { readonly target?: string }): string {
-  const { target, optimize, rounding, sramCopies, cores, maxFlash, maxRam, maxMs } = flags;
-  const given: readonly (readonly [name: string, value: unknown, usual?: unknown])[] = [
-    ['target', target],
-    ['optimize', optimize, 'balanced'],
-    ['rounding', rounding, 'tflm'],
-    ...(flags.shape ?? []).map((shape) => ['shape', quote([shape])] as const),
-    ['strict', flags.strict],
-    ['faithful', flags.faithful],
-    ['keep-input', flags.keepInput],
-    ['stream', flags.stream],
-    ['hop', flags.hop],
-    ['sram-copies', sramCopies],
-    ['cores', cores],
-    ['max-flash', maxFlash],
-    ['max-ram', maxRam],
-    ['max-ms', maxMs],
-  ];
-  return given
-    .filter(([, value, usual]) => value !== undefined && value !== usual)
-    .map(([name, value]) => (value === true ? `--${name}` : `--${name} ${value}`))
+  return Object.entries(compileDefaults(flags))
+    .flatMap(([key, value]) =>
+      Array.isArray(value) ? value.map((one) => [key, one]) : [[key, value]],
+    )
+    .map(([key, value]) => {
+      const name = optionNameOf(String(key));
+      const dashed = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      return value === true ? `--${dashed}` : `--${dashed} ${quote([String(value)])}`;
+    })
     .join(' ');
 }
 
@@ -292,7 +297,7 @@ export function withCompiler(command: Command): Command {
 
 /** The target with the costs measured on this machine's boards, and a note if there are any. */
 export function targetOf(flags: { readonly target: string }): Target {
-  const { target, scope } = withMeasuredCosts(loadTarget(flags.target));
+  const { target, scope } = withMeasuredCosts(loadTarget(flags.target), note);
   const { name, coreName } = target;
   if (scope !== null) {
     const owner = scope === 'board' ? name : coreName;

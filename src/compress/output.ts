@@ -1,23 +1,49 @@
-/** The folder that a compression writes: the model and its report, whole or not at all. */
-import {
-  existsSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+/** The folder that a compression writes: the model, its report and how to run it, whole or not at all. */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { claim } from '../build/claim.js';
-import { BonsaiError, writing } from '../errors.js';
-import { makeFolders } from '../files.js';
+import {
+  checkFolder,
+  type FolderKind,
+  type Replacing,
+  realPlace,
+  recoverFolder,
+  writeFolder,
+} from '../build/folder.js';
+import { readSums, sumsFile } from '../build/sums.js';
+import { usualConfig } from '../config.js';
+import { isUnfinished } from '../durable.js';
 import { journalFolder } from './journal.js';
 
-const names = ['model.tflite', 'recipe.json', 'report.json', 'report.txt'] as const;
+const modelFile = 'model.tflite';
+const names = [modelFile, 'recipe.json', 'report.json', 'report.txt'] as const;
 
-export type OutputFiles = Readonly<Record<(typeof names)[number], string | Uint8Array>>;
+/** `bonsaic.json`: the options with which the model was made; null where no target is known. */
+export type OutputFiles = Readonly<Record<(typeof names)[number], string | Uint8Array>> & {
+  readonly [usualConfig]: string | null;
+};
+
+const compression: FolderKind = {
+  isOurs: (folder) => existsSync(join(folder, modelFile)) && readSums(folder) !== null,
+  refusalOf(folder) {
+    const sums = readSums(folder);
+    // A list of somebody else does not make files ours.
+    const listed = sums?.has(modelFile) ? [...sums.keys(), sumsFile] : [];
+    const known: readonly string[] = [...names, ...listed];
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const { name } = entry;
+      if (entry.isDirectory() ? name === journalFolder : known.includes(name)) continue;
+      if (isUnfinished(name)) continue;
+      const what = entry.isDirectory() ? 'folder' : 'file';
+      return `has the ${what} ${name}, which no compression wrote`;
+    }
+    return null;
+  },
+  passing: journalFolder,
+  keepsPassing: false,
+  writer: 'bonsaic',
+  ownPlace: () => '',
+};
 
 /**
  * Does work whose result goes into a folder. A folder that cannot be written, or has other files, is
@@ -25,16 +51,14 @@ export type OutputFiles = Readonly<Record<(typeof names)[number], string | Uint8
  *
  * @throws BonsaiError 'usage'
  */
-export async function withOutput<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  writing(directory, () => {
-    checkOutput(directory);
-    probe(directory);
-  });
-  const place = resolve(directory);
-  const parent = dirname(place);
-  const release = existsSync(parent)
-    ? claim(join(realpathSync(parent), basename(place)))
-    : () => {};
+export async function withOutput<T>(
+  directory: string,
+  how: Replacing,
+  work: () => Promise<T>,
+): Promise<T> {
+  checkFolder(compression, directory, how);
+  const place = realPlace(directory);
+  const release = existsSync(dirname(place)) ? claim(place) : () => {};
   try {
     return await work();
   } finally {
@@ -42,56 +66,19 @@ export async function withOutput<T>(directory: string, work: () => Promise<T>): 
   }
 }
 
-function checkOutput(directory: string): void {
-  const stats = statSync(directory, { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  const refuse = (message: string) => {
-    throw new BonsaiError('usage', directory, message, 'name another folder');
-  };
-  if (!stats.isDirectory()) refuse('is no folder');
-  const known: readonly string[] = [...names, ...names.map((name) => `${name}.new`)];
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const { name } = entry;
-    const isOwn = entry.isDirectory() ? name === journalFolder : known.includes(name);
-    if (!isOwn) {
-      refuse(
-        `has the ${entry.isDirectory() ? 'folder' : 'file'} ${name}, which no compression wrote`,
-      );
-    }
-  }
-}
-
-/** Makes what the result needs, and takes it away again: permissions alone do not tell. */
-function probe(directory: string): void {
-  const missing: string[] = [];
-  for (let at = resolve(directory); !existsSync(at); at = dirname(at)) missing.push(at);
-  try {
-    makeFolders(directory);
-    const file = join(directory, `${names[0]}.new`);
-    writeFileSync(file, '');
-    rmSync(file);
-  } finally {
-    for (const folder of missing) {
-      if (existsSync(folder)) rmdirSync(folder);
-    }
-  }
-}
-
 /**
- * Every file is written beside its old version, then all are renamed.
+ * Replaces what an earlier compression wrote there.
  *
  * @throws BonsaiError 'usage' where that fails, as on a full disk: the old files stay
  */
-export function writeOutput(directory: string, files: OutputFiles): void {
-  const fresh = (name: string) => join(directory, `${name}.new`);
-  writing(directory, () => {
-    checkOutput(directory);
-    makeFolders(directory);
-    try {
-      for (const name of names) writeFileSync(fresh(name), files[name]);
-      for (const name of names) renameSync(fresh(name), join(directory, name));
-    } finally {
-      for (const name of names) rmSync(fresh(name), { force: true });
-    }
-  });
+export function writeOutput(directory: string, files: OutputFiles, how: Replacing = {}): void {
+  const given = Object.entries(files).flatMap(([name, contents]) =>
+    contents === null ? [] : [[name, contents] as const],
+  );
+  writeFolder(compression, directory, new Map(given), how);
+}
+
+/** Completes the write of a folder that was killed half way, and removes what killed commands left. */
+export function recoverOutput(directory: string): void {
+  recoverFolder(compression, directory);
 }

@@ -2,7 +2,8 @@
  * A simulated board whose boot loader is a USB drive: a folder while it is in its boot loader, a pseudo-terminal while
  * the image runs, in turn, like the board's one USB socket.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { writeWhole } from '../durable.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import type { Target } from '../target/index.js';
 import { Uf2Rom } from './chips/uf2rom.js';
@@ -122,7 +123,7 @@ class DriveBoard {
   }
 
   private save(): void {
-    writeFileSync(this.paths.flashPath, this.bootLoader.rom.flash);
+    writeWhole(this.paths.flashPath, this.bootLoader.rom.flash);
   }
 
   /** One change after the other. */

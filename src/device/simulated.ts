@@ -2,7 +2,7 @@
  * A simulated board on a pseudo-terminal, for bonsaic and for other programs: in its boot loader
  * until an image is started, then the image in the target's simulator, on the same terminal.
  */
-import { writeFileSync } from 'node:fs';
+import { writeWhole } from '../durable.js';
 import { BonsaiError } from '../errors.js';
 import { listTargets, loadTarget, type Target } from '../target/index.js';
 import type { Chip } from './chips/chip.js';
@@ -115,7 +115,7 @@ class Board {
   private save(): void {
     if (this.saving !== null) clearTimeout(this.saving);
     this.saving = null;
-    writeFileSync(this.flashPath, this.chip.flash);
+    writeWhole(this.flashPath, this.chip.flash);
   }
 
   private async start(address: number): Promise<Device | null> {

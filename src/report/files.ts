@@ -1,6 +1,6 @@
 /** The report as files of an output directory. */
-import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../durable.js';
 import type { Report } from './index.js';
 import { reportText } from './text.js';
 
@@ -14,10 +14,5 @@ export function reportFiles(report: Report): Map<string, string> {
 
 /** Replaces the report of `compile` by a more complete one, each file atomically. */
 export function saveReport(directory: string, report: Report): void {
-  for (const [name, text] of reportFiles(report)) {
-    // Several processes may use one directory.
-    const fresh = join(directory, 'build', `${process.pid}-${name}`);
-    writeFileSync(fresh, text);
-    renameSync(fresh, join(directory, name));
-  }
+  for (const [name, text] of reportFiles(report)) writeWhole(join(directory, name), text);
 }

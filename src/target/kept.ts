@@ -2,9 +2,12 @@
  * Costs that `bonsaic tune` measured on this machine's boards, kept in the user's cache: for a core
  * (every board with it), or for one board, which takes precedence.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { z } from 'zod';
+import { removeUnfinished, writeWhole } from '../durable.js';
+import { BonsaiError, isSystemError, writing } from '../errors.js';
 import { makeFolders } from '../files.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
 import { version } from '../version.js';
@@ -13,6 +16,8 @@ import { measuredCosts, parseCosts, type Target } from './index.js';
 /** The scope of measured costs: all boards with a core, or one board. */
 export const scopes = ['core', 'board'] as const;
 export type Scope = (typeof scopes)[number];
+
+type KeptCosts = z.infer<typeof measuredCosts>;
 
 type Owner = Pick<Target, 'name' | 'core'>;
 
@@ -23,15 +28,21 @@ function costsFile({ name, core }: Owner, scope: Scope): string {
   return join(root, 'bonsaic', version, `${file}.costs.json`);
 }
 
-/** Keeps costs for later compilations. Returns the file. */
+/**
+ * Keeps costs for later compilations. Returns the file.
+ *
+ * @throws BonsaiError 'usage' where it cannot be written, as on a full disk; the old costs stay
+ */
 export function saveCosts(
   target: Owner,
   scope: Scope,
   costs: Pick<TargetTraits, 'costs' | 'costUnit'>,
 ): string {
   const path = costsFile(target, scope);
-  makeFolders(dirname(path));
-  writeFileSync(path, `${JSON.stringify(costs, null, 2)}\n`);
+  writing(path, () => {
+    makeFolders(dirname(path));
+    writeWhole(path, `${JSON.stringify(costs, null, 2)}\n`);
+  });
   return path;
 }
 
@@ -49,17 +60,45 @@ export interface Measured {
   readonly scope: Scope | null;
 }
 
-/** @throws BonsaiError 'usage' if the kept file is not a table of costs */
-export function withMeasuredCosts(target: Target): Measured {
+/** The costs in a kept file; null where there is none, or one that is no table of costs. */
+function readCosts(path: string, tell: (text: string) => void): KeptCosts | null {
+  removeUnfinished(dirname(path));
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
+  }
+  try {
+    return parseCosts(measuredCosts, text, path);
+  } catch (error) {
+    if (!(error instanceof BonsaiError)) throw error;
+    setAside(path, error.message, tell);
+    return null;
+  }
+}
+
+function setAside(path: string, what: string, tell: (text: string) => void): void {
+  const aside = `${path}.damaged`;
+  try {
+    renameSync(path, aside);
+    tell(`${path} ${what}: set aside as ${aside}; the target's own costs are used`);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    tell(`${path} ${what}: the target's own costs are used; remove it`);
+  }
+}
+
+/** @param tell called where a kept file is not a table of costs, and is set aside */
+export function withMeasuredCosts(
+  target: Target,
+  tell: (text: string) => void = () => {},
+): Measured {
   for (const scope of ['board', 'core'] as const) {
-    const path = costsFile(target, scope);
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch {
-      continue;
-    }
-    const { costUnit, costs } = parseCosts(measuredCosts, text, path);
+    const kept = readCosts(costsFile(target, scope), tell);
+    if (kept === null) continue;
+    const { costUnit, costs } = kept;
     // An older file has no costs for 'size': the board's costs for 'balanced' are better than a
     // simulator's.
     const merged = (goal: Optimize) => ({

@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { Command } from 'commander';
 import {
   type CompileFlags,
   compileArguments,
+  compileDefaults,
   compileOptions,
   withBudgets,
   withCompileOptions,
@@ -18,6 +22,8 @@ const parsed = (text: string) => {
     .opts<CompileFlags & { target?: string }>();
 };
 
+import { readConfig } from '../../src/config.js';
+
 describe('cli: the options of another command that compiles alike', () => {
   const rows: readonly [edge: string, text: string][] = [
     ['none are given', ''],
@@ -31,6 +37,19 @@ describe('cli: the options of another command that compiles alike', () => {
   for (const [edge, text] of rows) {
     it(edge, () => {
       const flags = parsed(text);
+      expect(compileArguments(flags)).to.equal(text);
+    });
+  }
+
+  for (const [edge, text] of [...rows, ['two shapes', '--shape 1,4 --shape b=1,2']] as const) {
+    it(`bonsaic.json has them too: ${edge}`, () => {
+      const file = join(mkdtempSync(join(tmpdir(), 'bonsaic-defaults-')), 'bonsaic.json');
+      const flags = parsed(text);
+      writeFileSync(file, JSON.stringify(compileDefaults(flags)));
+      const { goal: optimize = 'balanced', rounding = 'tflm', cores, ...rest } = readConfig(file);
+      const back = { optimize, rounding, ...rest, ...(cores ? { cores: String(cores) } : {}) };
+      rmSync(dirname(file), { recursive: true });
+      expect(back).to.deep.equal(flags);
       expect(compileArguments(flags)).to.equal(text);
     });
   }

@@ -23,6 +23,7 @@ import { separated } from '../../src/compress/quantize/scheme.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/score.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
+import { readConfig } from '../../src/config.js';
 import { importModel } from '../../src/import/index.js';
 import { type Graph, mainGraph } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
@@ -166,6 +167,7 @@ describe('bonsaic quantize', () => {
     expect(report.snrDb).to.be.above(20);
     expect(report.confusion?.flat().reduce((a, b) => a + b)).to.equal(report.data.test);
     expect(readdirSync(output).sort()).to.deep.equal([
+      'SHA256SUMS',
       'model.tflite',
       'recipe.json',
       'report.json',
@@ -186,6 +188,41 @@ describe('bonsaic quantize', () => {
       join(folder, 'c'),
     ]);
     expect(compiled.status).to.equal(0);
+  });
+
+  it('leaves the options for a target beside the model: run there gives what was estimated', async () => {
+    const into = join(folder, 'for a board');
+    const given = ['--target', 'stm32f405', '--optimize', 'size', '--rounding', 'tflite'];
+    const first = await quantize('--data', table, '-o', into, ...given);
+    expect(first.status, first.stderr).to.equal(0);
+    expect(first.stdout).to.include(`next: cd '${into}' && bonsaic run\n`);
+    const config = join(into, 'bonsaic.json');
+    const { model: file, ...options } = readConfig(config);
+    expect(file).to.equal(join(into, 'model.tflite'));
+    expect(options).to.deep.equal({ target: 'stm32f405', goal: 'size', rounding: 'tflite' });
+    const project = join(folder, 'by-config');
+    const compiled = await runHere(['compile', '--config', config, '-o', project, '--json']);
+    expect(JSON.parse(compiled.stdout).options).to.include({
+      optimize: 'size',
+      rounding: 'tflite',
+    });
+
+    writeFileSync(config, '{"target": "rp2040"}');
+    const refused = await quantize('--data', table, '-o', into, ...given);
+    expect(refused.status).to.equal(1);
+    expect(refused.stderr).to.match(/bonsaic\.json was changed since .*\n.*--force/);
+    expect(readFileSync(config, 'utf8')).to.equal('{"target": "rp2040"}');
+    expect((await quantize('--data', table, '-o', into, ...given, '--force')).status).to.equal(0);
+    expect(readConfig(config)).to.include({ target: 'stm32f405' });
+    // Without a target there is nothing to run it by, and what is there would be wrong.
+    expect((await quantize('--data', table, '-o', into)).status).to.equal(0);
+    expect(readdirSync(into)).not.to.include('bonsaic.json');
+  });
+
+  it('a board without a simulator: the next command compiles', async () => {
+    const into = join(folder, 'no-simulator');
+    const { stdout } = await quantize('--data', table, '-o', into, '--target', 'rp2350');
+    expect(stdout).to.include(`next: cd ${into} && bonsaic compile -o ../firmware\n`);
   });
 
   it('gives the same bytes again', async () => {
@@ -219,7 +256,12 @@ describe('bonsaic quantize', () => {
         return ['--data', table, '-o', own];
       },
     ],
-    ['a file in place of the folder', 1, /is no folder/, () => ['--data', table, '-o', model]],
+    [
+      'a file in place of the folder',
+      1,
+      /is not a directory/,
+      () => ['--data', table, '-o', model],
+    ],
     [
       'no such method',
       1,

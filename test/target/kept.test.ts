@@ -1,8 +1,10 @@
 /** Costs measured on the user's board: what of a target's they replace. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { BonsaiError } from '../../src/errors.js';
 import { loadTarget } from '../../src/target/index.js';
 import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/target/kept.js';
 
@@ -42,6 +44,46 @@ describe('measured costs', () => {
       expect(withMeasuredCosts(target).target).to.equal(target);
     });
   }
+
+  for (const [edge, text] of [
+    ['half of a table, as a full disk leaves it', '{"costUnit":"cycles","costs":{"spe'],
+    ['an empty file', ''],
+    ['something else', '{"todo":"years"}'],
+  ] as const) {
+    it(`${edge} is set aside with a word, and the target's own costs are used`, () => {
+      const path = saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
+      writeFileSync(path, text);
+      const told: string[] = [];
+      expect(withMeasuredCosts(target, (said) => told.push(said)).target).to.equal(target);
+      expect(told.join()).to.include(`${path} is not a table of costs: set aside as `);
+      expect(readFileSync(`${path}.damaged`, 'utf8')).to.equal(text);
+      expect(withMeasuredCosts(target, () => expect.fail('once')).scope).to.equal(null);
+      rmSync(`${path}.damaged`);
+    });
+  }
+
+  it('no room for new costs: the old ones stay, and nothing beside them', () => {
+    const path = saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
+    const before = readFileSync(path, 'utf8');
+    const full = { [kernel]: { steps: 9 } };
+    const { writeFileSync: write } = fs;
+    fs.writeFileSync = ((file: string, contents: string) => {
+      write(file, contents.slice(0, 9));
+      const error = new Error('ENOSPC: no space left on device, write');
+      throw Object.assign(error, { code: 'ENOSPC', syscall: 'write' });
+    }) as typeof fs.writeFileSync;
+    syncBuiltinESMExports();
+    try {
+      const save = () => saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed: full } });
+      expect(save).to.throw(BonsaiError, 'cannot be written: ENOSPC');
+    } finally {
+      fs.writeFileSync = write;
+      syncBuiltinESMExports();
+    }
+    expect(readFileSync(path, 'utf8')).to.equal(before);
+    expect(readdirSync(dirname(path))).to.deep.equal([basename(path)]);
+    forgetCosts(target);
+  });
 
   it("those of a core are every board's that has it, unless a board has its own", () => {
     const sibling = loadTarget('stm32f411');

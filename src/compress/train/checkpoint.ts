@@ -1,7 +1,8 @@
 /** The state of a long job in one file, which is whole at any moment. */
 import { createHash } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeWhole } from '../../durable.js';
 import { isSystemError, writing } from '../../errors.js';
 import { makeFolders } from '../../files.js';
 import { rawBytes } from '../../ir/graph.js';
@@ -15,8 +16,6 @@ export interface Checkpoint {
 const magic = 'bonsaic checkpoint 1\n';
 
 /**
- * Writes beside `path` and renames, so that a kill leaves the old file or the new one.
- *
  * @throws BonsaiError 'usage' where it cannot be written, as on a full disk; the old one stays
  */
 export function saveCheckpoint(path: string, key: string, { progress, arrays }: Checkpoint): void {
@@ -25,15 +24,9 @@ export function saveCheckpoint(path: string, key: string, { progress, arrays }: 
   const body = Buffer.concat([head, ...[...arrays.values()].map((array) => rawBytes(array))]);
   const digest = createHash('sha256').update(body).digest('hex');
   const whole = Buffer.concat([Buffer.from(`${magic}${digest}\n`), body]);
-  const fresh = `${path}.new`;
   writing(path, () => {
     makeFolders(dirname(path));
-    try {
-      writeFileSync(fresh, whole);
-      renameSync(fresh, path);
-    } finally {
-      rmSync(fresh, { force: true });
-    }
+    writeWhole(path, whole);
   });
 }
 
