@@ -1,11 +1,13 @@
 /** Files that are whole after a kill, a full disk and a loss of power: the old version or the new. */
 import {
+  chmodSync,
   closeSync,
   fsyncSync,
   openSync,
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -32,7 +34,7 @@ export function isUnfinished(name: string): boolean {
 
 /**
  * Replaces a file: the new version is written beside the old one, is on the disk before it takes
- * its name, and the name is on the disk when this returns.
+ * its name, and the name is on the disk when this returns. The file keeps its permissions.
  *
  * @throws a system error, as on a full disk: the old version stays, and nothing beside it
  */
@@ -41,7 +43,10 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
   const fresh = join(folder, `.${basename(path)}.bonsaic-new-${process.pid}`);
   removeUnfinished(folder);
   try {
+    const before = statSync(path, { throwIfNoEntry: false });
     writeSynced(fresh, contents);
+    // An image of this computer stays one that can be run.
+    if (before !== undefined) chmodSync(fresh, before.mode);
     renameSync(fresh, path);
   } finally {
     rmSync(fresh, { force: true });

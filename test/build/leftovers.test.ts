@@ -1,6 +1,7 @@
 /** What killed commands leave is gone after the next command that names the folder. */
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -143,7 +144,9 @@ describe('leftovers of killed commands', () => {
 
   it('what is no mark stays, and a folder where a disk is mounted is refused before the work', async function () {
     writeWhole(join(parent, 'kept'), 'one');
+    chmodSync(join(parent, 'kept'), 0o751);
     writeWhole(join(parent, 'kept'), 'two');
+    expect(statSync(join(parent, 'kept')).mode & 0o777).to.equal(0o751);
     expect(readdirSync(parent)).to.deep.equal(['kept']);
     expect(readFileSync(join(parent, 'kept'), 'utf8')).to.equal('two');
     const isMounted = existsSync('/dev/shm') && statSync('/dev/shm').dev !== statSync('/dev').dev;
