@@ -29,8 +29,9 @@ export function inC(dtype: DType): CType {
 
 /** The narrowest integer type that holds all of `values`, which are int32. */
 export function narrowest(values: readonly number[]): CType {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
+  // Not Math.min(...values): a table may have more values than a call may have arguments.
+  const low = values.reduce((least, value) => Math.min(least, value), Infinity);
+  const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   if (low >= 0 && high <= 255) return 'uint8_t';
   if (low >= -128 && high <= 127) return 'int8_t';
   if (low >= 0 && high <= 65535) return 'uint16_t';

@@ -17,7 +17,13 @@ import {
 import { isReal, type RealSum, realSum } from './arithmetic/real.js';
 import { conv2dFilters } from './conv2d.js';
 import { inputOf, outputOf } from './shape/operands.js';
-import { type TransposedAxis, type TransposedWindow, transposedAxes } from './shape/phases.js';
+import {
+  maxPhases,
+  phaseCount,
+  type TransposedAxis,
+  type TransposedWindow,
+  transposedAxes,
+} from './shape/phases.js';
 
 export interface TransposeConvAttrs extends AccumulationAttrs, TransposedWindow {}
 
@@ -28,6 +34,12 @@ export const transposeConv = {
   check(view) {
     // Of int16 inputs TFLM reads the bias as int64.
     checkAccumulation(view, conv2dFilters(view), { wideBiases: ['int64'] });
+    const phases = phaseCount(transposedAxes(view));
+    if (phases <= maxPhases) return;
+    const { strideH, strideW } = view.attrs;
+    const message = `has the strides ${strideH} and ${strideW}, and so ${phases} convolutions`;
+    const hint = `use strides of at most ${maxPhases} together, or several layers`;
+    throw new BonsaiError('too-large', at(view.node), message, hint);
   },
   evaluate,
   macs(view) {

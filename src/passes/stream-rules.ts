@@ -63,7 +63,7 @@ export function extentAt(shape: Shape, axis: number, { outputs }: NodeView): num
 
 /** @param flows whether an operand streams, by its position */
 export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): Rule {
-  const { node, attrs, inputs } = view;
+  const { node, attrs, inputs, outputs } = view;
   const { axis } = flow;
   const rank = inputs[0]?.shape.length ?? 0;
   const sameRows: Rule = { kind: 'rows', axis };
@@ -95,6 +95,11 @@ export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): R
     }
     default: {
       const { isPointwise, lookup } = opOf(node);
+      // An operand of fewer dimensions broadcasts: its time is another dimension of the output.
+      const isShifted = inputs.some(
+        (tensor, i) => flows[i] === true && tensor?.shape.length !== outputs[0]?.shape.length,
+      );
+      if (isShifted) return whole;
       return isPointwise?.(view) === true || lookup !== undefined ? sameRows : whole;
     }
   }

@@ -11,8 +11,9 @@ import {
   type TensorId,
   viewOf,
 } from '../ir/graph.js';
-import { outputOf } from '../ops/shape/operands.js';
+import { inputOf, outputOf } from '../ops/shape/operands.js';
 import {
+  groupedElements,
   type PhaseConvolution,
   type PhaseRun,
   phaseConvolution,
@@ -33,11 +34,17 @@ export function transposeConvToConvolutions(graph: Graph): Graph {
   return { ...graph, tensors, nodes };
 }
 
+/** Weights may grow by the zeros of phases without a tap, but not beyond all measure. */
+function mostElements(view: NodeView<TransposeConvAttrs>): number {
+  return 2 ** 16 + 64 * elementCount(inputOf(view, 1).shape);
+}
+
 function convolutionsOf(
   node: Node,
   view: NodeView<TransposeConvAttrs>,
   tensors: Tensor[],
 ): readonly Node[] {
+  if (groupedElements(view) > mostElements(view)) return [node];
   const [rows, columns] = transposedAxes(view).map(phaseGroups) as [PhaseRun[], PhaseRun[]];
   const parts = rows.flatMap((row) => columns.map((column) => phaseConvolution(view, row, column)));
   // A runtime's padding is at most half of the kernel, which leaves none of these negative.

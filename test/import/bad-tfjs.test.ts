@@ -187,6 +187,35 @@ const rows: readonly Row[] = [
     /cannot be read.*model\.json has its weights there/,
   ],
   [
+    'half a million shards',
+    layersModel,
+    (m) => {
+      m.weightsManifest[0].paths = Array(500_000).fill('a.bin');
+    },
+    'too-large',
+    /names more than 4096 files of weights/,
+  ],
+  [
+    'one shard more than any model has, in two groups',
+    layersModel,
+    (m) => {
+      m.weightsManifest[0].paths = Array(4096).fill('a.bin');
+      m.weightsManifest[0].weights = [{ name: 'w', shape: [4096, 20], dtype: 'float32' }];
+      m.weightsManifest.push({ paths: ['a.bin'], weights: [] });
+    },
+    'too-large',
+    /names more than 4096 files of weights/,
+  ],
+  [
+    'as many shards as a model may have, with too few weights',
+    layersModel,
+    (m) => {
+      m.weightsManifest[0].paths = Array(4096).fill('a.bin');
+    },
+    'corrupt-model',
+    /its shards have 327680 bytes, its weights 128/,
+  ],
+  [
     'a shard too few',
     layersModel,
     (m) => {

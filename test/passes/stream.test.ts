@@ -128,6 +128,14 @@ const rows: readonly Row[] = [
     windows: [5, 4],
   },
   {
+    edge: 'a sum of each column with each: an operand of fewer dimensions has its time elsewhere',
+    shape: [1, 8, 4],
+    layers: (b, x) => {
+      const y = b.node('expand_dims', [x], { shape: [1, 8, 1, 4] });
+      return b.dense(flat(b, b.node('add', [y, x], { activation: 'none' })), 2);
+    },
+  },
+  {
     edge: 'a stride with rows that no window reads: they are delayed',
     stream: { axis: 1, hop: 2 },
     shape: [1, 9, 1, 2],

@@ -3,6 +3,7 @@
  * (tfjs-core/src/io/types.ts, io_utils.ts).
  */
 import { BonsaiError } from '../../errors.js';
+import { maxModelBytes } from '../../files.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
 import { floatOfHalf } from '../half.js';
@@ -30,6 +31,9 @@ export type ReadBeside = (name: string) => Uint8Array;
 /** JSON becomes a string, which holds half of what Node's largest does. */
 const maxJsonBytes = 2 ** 28;
 
+/** The converter writes shards of 4 MB: 256 of them hold the largest model. */
+const maxShards = 4096;
+
 /** Whether a file is a model.json: JSON that has a topology. */
 export function isTfjs(bytes: Uint8Array): boolean {
   const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
@@ -40,20 +44,34 @@ export function isTfjs(bytes: Uint8Array): boolean {
 /** @throws BonsaiError 'corrupt-model', 'truncated-model', 'unsupported-type', 'too-large' … */
 export function readModel(bytes: Uint8Array, where: string, beside: ReadBeside): RawModel {
   if (bytes.length > maxJsonBytes) {
-    const message = `has ${bytes.length} bytes of JSON; at most ${maxJsonBytes} can be read`;
-    throw new BonsaiError('too-large', where, message, 'use a smaller model');
+    throw tooLarge(where, `has ${bytes.length} bytes of JSON; at most ${maxJsonBytes} can be read`);
   }
   const json = fieldsOf(parse(bytes, where), where);
   const topology = fieldsOf(json.raw('modelTopology'), `${where}: modelTopology`);
   const weights = new Map<string, Weight>();
   const shards: Uint8Array[] = [];
+  let bytesRead = 0;
   for (const group of json.list('weightsManifest')) {
     const fields = fieldsOf(group, `${where}: weightsManifest`);
-    const files = fields.list('paths').map((path) => shardOf(path, where, beside));
-    shards.push(...files);
+    const paths = fields.list('paths');
+    if (shards.length + paths.length > maxShards) {
+      throw tooLarge(where, `names more than ${maxShards} files of weights`);
+    }
+    const files = paths.map((path) => {
+      const file = shardOf(path, where, beside);
+      bytesRead += file.length;
+      // A file may be named again and again.
+      if (bytesRead <= maxModelBytes) return file;
+      throw tooLarge(where, `has weights of more than ${maxModelBytes} bytes`);
+    });
+    for (const file of files) shards.push(file);
     takeWeights(fields, files, weights);
   }
   return { where, json, topology, weights, shards };
+}
+
+function tooLarge(where: string, message: string): BonsaiError {
+  return new BonsaiError('too-large', where, message, 'use a smaller model');
 }
 
 function parse(bytes: Uint8Array, where: string): unknown {

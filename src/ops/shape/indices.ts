@@ -1,19 +1,21 @@
 /** Indices that are constants of the model. */
 import { BonsaiError } from '../../errors.js';
-import { at, type NodeView } from '../../ir/graph.js';
+import { at, isInteger, type NodeView } from '../../ir/graph.js';
 import { inputOf } from './operands.js';
 
 /**
  * The elements of input `position`, which index dimensions of the given extents in turn.
  *
- * @throws BonsaiError 'unsupported-attribute' if they are computed, 'bad-shape' if one is outside
+ * @throws BonsaiError 'unsupported-attribute' if they are computed, 'unsupported-type' if they are floats,
+ *   'bad-shape' if one is outside
  */
 export function constantIndices(
   view: NodeView<object>,
   position: number,
   extents: readonly number[],
 ): readonly number[] {
-  const { data, name } = inputOf(view, position);
+  const { data, dtype, name } = inputOf(view, position);
+  if (!isInteger(dtype)) throw wrongType(view, name, dtype);
   if (data === null) {
     throw new BonsaiError(
       'unsupported-attribute',
@@ -44,10 +46,10 @@ export function constantIndices(
 export function requireIndexType(view: NodeView<object>, position: number): void {
   const { dtype, data, name } = inputOf(view, position);
   if (dtype === 'int32' || (dtype === 'int64' && data !== null)) return;
-  throw new BonsaiError(
-    'unsupported-type',
-    at(view.node),
-    `its indices "${name}" are ${dtype}, must be int32`,
-    'cast them to int32 in the model',
-  );
+  throw wrongType(view, name, dtype);
+}
+
+function wrongType({ node }: NodeView<object>, name: string, dtype: string): BonsaiError {
+  const message = `its indices "${name}" are ${dtype}, must be int32`;
+  return new BonsaiError('unsupported-type', at(node), message, 'cast them to int32 in the model');
 }

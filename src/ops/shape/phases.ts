@@ -59,6 +59,26 @@ export function transposedAxes(
   ];
 }
 
+/**
+ * The most phases that a transposed convolution may have: each may become a call with weights of its
+ * own. The largest stride of real models, 32 by 32, has 1024.
+ */
+export const maxPhases = 4096;
+
+/** Phases that have outputs. */
+export function phaseCount(axes: readonly TransposedAxis[]): number {
+  return axes.reduce((count, { stride, output }) => count * Math.min(stride, output), 1);
+}
+
+/** Elements of the weights of all phases in groups, with the taps and phases that are zeros alone. */
+export function groupedElements(view: NodeView<TransposedWindow>): number {
+  const [channels = 1, , , depth = 1] = inputOf(view, 1).shape;
+  return transposedAxes(view).reduce(
+    (count, { stride, kernel }) => count * stride * Math.ceil(kernel / stride),
+    channels * depth,
+  );
+}
+
 /** All outputs in the fewest runs, so that none has a tap that only some of its phases have. */
 export function phaseGroups({
   input,
