@@ -1,5 +1,5 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BonsaiError } from './errors.js';
 
@@ -56,33 +56,108 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, '') : String(error);
 }
 
+type Kind = keyof typeof kinds;
+
+const noFile = 'give the path of a file';
+
 /**
- * A file's bytes.
+ * Opens a file that is no device and no pipe, and has no more bytes than its kind. Never waits: files of
+ * /proc look like files without bytes, but reading one may block or never end.
+ *
+ * @returns the descriptor and the file's bytes
+ */
+function opened(path: string, kind: Kind, hint: string): readonly [fd: number, size: number] {
+  const stats = statSync(path);
+  if (!stats.isFile()) {
+    const found = stats.isDirectory() ? 'a directory' : 'a device or a pipe';
+    throw new BonsaiError('usage', path, `is ${found}, not a file`, noFile);
+  }
+  const { what, maxBytes } = kinds[kind];
+  if (stats.size > maxBytes) {
+    throw new BonsaiError(
+      kind === 'model' ? 'too-large' : 'usage',
+      path,
+      `has ${stats.size} bytes; ${what} may have ${maxBytes}`,
+      hint,
+    );
+  }
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  if (stats.size > 0 || isEmpty(fd)) return [fd, stats.size];
+  closeSync(fd);
+  throw new BonsaiError('usage', path, 'belongs to the system, and is no file on a disk', noFile);
+}
+
+/** Whether a file without a length has no bytes either. */
+function isEmpty(fd: number): boolean {
+  try {
+    return readSync(fd, new Uint8Array(1)) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What `work` returns. @throws BonsaiError 'usage' for an error of the system */
+function reading<T>(path: string, kind: Kind, work: (hint: string) => T): T {
+  const hint = kind === 'image' ? 'give the one that bonsaic build DIR makes' : 'check the path';
+  try {
+    return work(hint);
+  } catch (error) {
+    if (error instanceof BonsaiError) throw error;
+    throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, hint);
+  }
+}
+
+/** Part of a file: from its byte `from` on, or from its end where that is negative. */
+interface Range {
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/**
+ * A file's bytes, or those of a part that lie in it.
  *
  * @throws BonsaiError 'usage' when it cannot be read, or is no regular file: a device or a pipe may
  *   never end; 'too-large' (a model) or 'usage' when it is larger than its kind ever is
  */
-export function readInput(path: string, kind: keyof typeof kinds): Uint8Array {
-  const hint = kind === 'image' ? 'give the one that bonsaic build DIR makes' : 'check the path';
+export function readInput(path: string, kind: Kind, range?: Range): Uint8Array {
+  return reading(path, kind, (hint) => {
+    const [fd, size] = opened(path, kind, hint);
+    const { from, bytes: count } = range ?? { from: 0, bytes: size };
+    const first = Math.min(size, from < 0 ? Math.max(0, size + from) : from);
+    try {
+      const bytes = Buffer.allocUnsafeSlow(Math.min(size - first, count));
+      return bytes.subarray(0, filled(fd, bytes, first));
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** Reads from a place on until the bytes are full or the file ends. Their number. */
+function filled(fd: number, bytes: Uint8Array, from: number): number {
+  let at = 0;
+  for (let count = -1; count !== 0 && at < bytes.length; at += count) {
+    count = readSync(fd, bytes, at, bytes.length - at, from + at);
+  }
+  return at;
+}
+
+/** A file's bytes, piece by piece, for files that need not be in memory as a whole. @throws as `readInput` */
+export function* readPieces(
+  path: string,
+  kind: Kind,
+  pieceBytes = megabyte,
+): Generator<Uint8Array> {
+  const [fd] = reading(path, kind, (hint) => opened(path, kind, hint));
   try {
-    const stats = statSync(path);
-    if (!stats.isFile()) {
-      const found = stats.isDirectory() ? 'a directory' : 'a device or a pipe';
-      throw new BonsaiError('usage', path, `is ${found}, not a file`, 'give the path of a file');
+    for (let from = 0; ; from += pieceBytes) {
+      const piece = Buffer.allocUnsafeSlow(pieceBytes);
+      const count = reading(path, kind, () => filled(fd, piece, from));
+      if (count > 0) yield piece.subarray(0, count);
+      if (count < pieceBytes) return;
     }
-    const { what, maxBytes } = kinds[kind];
-    if (stats.size > maxBytes) {
-      throw new BonsaiError(
-        kind === 'model' ? 'too-large' : 'usage',
-        path,
-        `has ${stats.size} bytes; ${what} may have ${maxBytes}`,
-        hint,
-      );
-    }
-    return readFileSync(path);
-  } catch (error) {
-    if (error instanceof BonsaiError) throw error;
-    throw new BonsaiError('usage', path, `cannot be read: ${reasonOf(error)}`, hint);
+  } finally {
+    closeSync(fd);
   }
 }
 

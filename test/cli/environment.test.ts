@@ -84,6 +84,11 @@ const rows: readonly Row[] = [
     args: ['compile', '/dev/zero', '--target', 'host', '-o', 'OUT'],
     ...{ status: 1, says: /\/dev\/zero: is a device or a pipe/ },
   },
+  {
+    edge: 'a file of the system, which looks empty and may never end',
+    args: ['compile', '/proc/self/maps', '--target', 'host', '-o', 'OUT'],
+    ...{ status: 1, says: /\/proc\/self\/maps: belongs to the system/ },
+  },
 ];
 
 describe('a broken environment', () => {

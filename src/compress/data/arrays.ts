@@ -1,22 +1,24 @@
 /** Folders of .npy files and .npz: x and y, or x_train, y_train, x_test … */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readInput } from '../../files.js';
 import { elementCount } from '../../ir/graph.js';
 import { printable } from '../../printable.js';
 import { badData, type Part } from './dataset.js';
-import { type NpyArray, readNpy } from './npy.js';
+import { type NpyArray, type NpySource, readNpy } from './npy.js';
 import {
   byteScale,
   checkRoom,
   fits,
   joined,
   type LoadOptions,
-  maxElements,
   misfit,
   parsed,
   partOf,
   type Samples,
+  wrongCount,
 } from './samples.js';
+import { type ZipEntry, zipEntries } from './zip.js';
 
 const arrayName = /^([xy])(?:[_-](\w+))?\.npy$/i;
 
@@ -30,41 +32,38 @@ export function readArrayFolder(
   names: readonly string[],
   options: LoadOptions,
 ): Samples {
-  const read = (name: string) => readNpy(readInput(join(path, name), 'data'), join(path, name));
-  return samplesOf(path, names, read, options);
+  return samplesOf(path, names, (name) => readNpy(fileSource(join(path, name))), options);
 }
 
 /** A .npy file alone is x, without labels. */
 export function readArrayFile(path: string, options: LoadOptions): Samples {
-  return samplesOf(path, ['x.npy'], () => readNpy(readInput(path, 'data'), path), options);
+  return samplesOf(path, ['x.npy'], () => readNpy(fileSource(path)), options);
+}
+
+function fileSource(path: string): NpySource {
+  const start = (bytes: number) => readInput(path, 'data', { from: 0, bytes });
+  return { where: path, bytes: statSync(path).size, start, whole: () => readInput(path, 'data') };
 }
 
 /** A zip archive of .npy files. */
-export async function readNpz(path: string, options: LoadOptions): Promise<Samples> {
-  const { unzipSync } = await import('fflate');
-  const bytes = readInput(path, 'data');
-  // Sizes come from the archive's directory, before anything is unpacked.
-  let declared = 0;
-  const names: string[] = [];
-  const filter = ({ name, originalSize }: { name: string; originalSize: number }) => {
-    names.push(name);
-    if (!arrayName.test(name)) return false;
-    declared += originalSize;
-    if (declared > 8 * maxElements) {
-      throw badData(path, `declares ${declared} bytes of arrays`, 'give fewer samples');
-    }
-    return true;
-  };
-  const saveAgain = 'save it again with np.savez';
-  const files = new Map(
-    Object.entries(parsed(path, '.npz archive', saveAgain, () => unzipSync(bytes, { filter }))),
-  );
+export function readNpz(path: string, options: LoadOptions): Samples {
+  const unpacked = <T>(work: () => T) =>
+    parsed(path, '.npz archive', 'save it again with np.savez', work);
+  const entries = unpacked(() => zipEntries(path));
+  const names = entries.map(({ name }) => name);
   if (!hasArrays(names)) {
     const message = `holds ${printable(names.slice(0, 9).join(', ')) || 'nothing'}, and no x.npy`;
     throw badData(path, message, 'save it with np.savez(file, x=x, y=y)');
   }
-  const read = (name: string) => readNpy(files.get(name) ?? new Uint8Array(), `${path}: ${name}`);
-  return samplesOf(path, [...files.keys()], read, options);
+  const read = (name: string) => {
+    const entry = entries.find((other) => other.name === name) as ZipEntry;
+    return readNpy({
+      ...{ where: `${path}: ${name}`, bytes: entry.bytes },
+      start: (bytes) => unpacked(() => entry.start(bytes)),
+      whole: () => unpacked(() => entry.whole()),
+    });
+  };
+  return samplesOf(path, names, read, options);
 }
 
 function samplesOf(
@@ -91,17 +90,19 @@ function samplesOf(
     }
     const labels = fileOf('y', suffix);
     const samples = fileOf('x', suffix) as string;
+    const x = checkedInputs(read(samples), `${where}: ${samples}`, options);
+    const given = labels === undefined ? null : read(labels);
     return {
-      where,
-      ...inputsOf(read(samples), `${where}: ${samples}`, options),
-      labels: labels === undefined ? null : labelsOf(read(labels), `${where}: ${labels}`),
-      part,
+      ...{ where, count: x.count },
+      labels: given === null ? null : labelsOf(given, x.count, `${where}: ${labels}`),
+      ...{ x: x.elements(), part },
     };
   });
   return joined(where, parts);
 }
 
-function inputsOf({ type, shape, data }: NpyArray, where: string, options: LoadOptions) {
+/** Samples whose type and shape fit; their elements are read afterwards. */
+function checkedInputs({ type, shape, data }: NpyArray, where: string, options: LoadOptions) {
   const [count = 0, ...sample] = shape;
   if (!['u1', 'f2', 'f4', 'f8'].includes(type)) {
     const hint = "save it as float32 or uint8: x.astype('float32')";
@@ -111,13 +112,19 @@ function inputsOf({ type, shape, data }: NpyArray, where: string, options: LoadO
     throw misfit(where, sample, options);
   }
   checkRoom(where, count, options.shape);
-  const x = type === 'u1' ? Float32Array.from(data, byteScale(options)) : Float32Array.from(data);
-  return { x, count };
+  const elements = () =>
+    type === 'u1' ? Float32Array.from(data(), byteScale(options)) : Float32Array.from(data());
+  return { count, elements };
 }
 
-function labelsOf({ type, shape, data }: NpyArray, where: string): readonly number[] {
+function labelsOf(
+  { type, shape, data }: NpyArray,
+  samples: number,
+  where: string,
+): readonly number[] {
   const isVector = shape.length === 1 || (shape.length === 2 && shape[1] === 1);
-  if (/^[iub]/.test(type) && isVector) return Array.from(data);
+  if (isVector && shape[0] !== samples) throw wrongCount(where, shape[0] ?? 0, samples);
+  if (/^[iub]/.test(type) && isVector) return Array.from(data());
   throw badData(
     where,
     `holds ${type} of the shape [${shape.join(', ')}]; labels are one integer for each sample`,

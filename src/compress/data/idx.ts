@@ -5,7 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { constants, gunzipSync } from 'node:zlib';
 import { readInput } from '../../files.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 import { badData, type Part } from './dataset.js';
@@ -36,10 +36,11 @@ export function readIdx(path: string, names: readonly string[], options: LoadOpt
   const given = [...images].sort().map((name): Samples & { part: Part | null } => {
     const [, prefix = ''] = imagesName.exec(name) ?? [];
     const where = join(folder, name);
-    const { shape, data } = readArray(where);
-    const [count = 0, ...sample] = shape;
-    if (!fits(sample, options.shape)) throw misfit(where, sample, options);
-    checkRoom(where, count, options.shape);
+    const { shape, data } = readArray(where, ([samples = 0, ...sample]) => {
+      if (!fits(sample, options.shape)) throw misfit(where, sample, options);
+      checkRoom(where, samples, options.shape);
+    });
+    const [count = 0] = shape;
     const labels = beside.find(
       (other) => /^labels[-.]idx1/.test(other.slice(prefix.length)) && other.startsWith(prefix),
     );
@@ -53,15 +54,43 @@ export function readIdx(path: string, names: readonly string[], options: LoadOpt
 }
 
 function labelsOf(where: string): readonly number[] {
-  const { shape, data } = readArray(where);
-  if (shape.length === 1) return Array.from(data);
-  throw badData(where, `has ${shape.length} dimensions; labels have one`, 'check the file');
+  const { data } = readArray(where, ({ length }) => {
+    if (length === 1) return;
+    throw badData(where, `has ${length} dimensions; labels have one`, 'check the file');
+  });
+  return Array.from(data);
 }
 
 const cutOff = 'the file is cut off: fetch it again';
 
-function readArray(where: string): { readonly shape: Shape; readonly data: Uint8Array } {
-  const bytes = unpacked(readInput(where, 'data'), where);
+interface IdxArray {
+  readonly shape: Shape;
+  readonly data: Uint8Array;
+}
+
+/** @param check throws where the shape is wrong, before anything is unpacked for it */
+function readArray(where: string, check: (shape: Shape) => void): IdxArray {
+  const packed = readInput(where, 'data');
+  const isPacked = packed[0] === 0x1f && packed[1] === 0x8b;
+  const gzip = <T>(read: () => T) => parsed(where, 'gzip file', cutOff, read);
+  // The header of a gzip file has a name of any length, which is rarely longer than this.
+  const first = packed.subarray(0, 4096);
+  const flush = { finishFlush: constants.Z_SYNC_FLUSH };
+  const start = isPacked ? gzip(() => gunzipSync(first, flush)) : first;
+  const { shape, dataAt } = headerOf(start, where);
+  const needed = elementCount(shape);
+  check(shape);
+  const most = Math.min(maxElements, dataAt + needed + 1);
+  const bytes = isPacked ? gzip(() => gunzipSync(packed, { maxOutputLength: most })) : packed;
+  const stored = bytes.length - dataAt;
+  if (stored !== needed) {
+    const message = `has ${stored} bytes of data; [${shape.join(', ')}] take ${needed}`;
+    throw badData(where, message, stored < needed ? cutOff : 'check the file');
+  }
+  return { shape, data: bytes.subarray(dataAt) };
+}
+
+function headerOf(bytes: Uint8Array, where: string): { shape: Shape; dataAt: number } {
   const [zero0, zero1, type, rank = 0] = bytes;
   if (bytes.length < 4 || zero0 !== 0 || zero1 !== 0 || rank < 1 || rank > 4) {
     throw badData(where, 'is no idx file: its magic number is wrong', 'check the file');
@@ -73,19 +102,5 @@ function readArray(where: string): { readonly shape: Shape; readonly data: Uint8
   const dataAt = 4 + 4 * rank;
   if (bytes.length < dataAt) throw badData(where, 'ends in its header', cutOff);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const shape = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d));
-  const needed = elementCount(shape);
-  const stored = bytes.length - dataAt;
-  if (stored !== needed) {
-    const message = `has ${stored} bytes of data; [${shape.join(', ')}] take ${needed}`;
-    throw badData(where, message, stored < needed ? cutOff : 'check the file');
-  }
-  return { shape, data: bytes.subarray(dataAt) };
-}
-
-function unpacked(bytes: Uint8Array, where: string): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  return parsed(where, 'gzip file', cutOff, () =>
-    gunzipSync(bytes, { maxOutputLength: maxElements }),
-  );
+  return { shape: Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d)), dataAt };
 }

@@ -46,12 +46,25 @@ export async function jpegReader(): Promise<ImageReader> {
   return (bytes, where) =>
     parsed(where, 'JPEG', repair, () => {
       if (bytes[0] !== 0xff || bytes[1] !== 0xd8) throw new RangeError('its magic number is wrong');
+      if (scansOf(bytes) > maxScans) throw new RangeError(`it has more than ${maxScans} scans`);
       const { width, height, data } = decode(bytes, {
         ...{ useTArray: true, formatAsRGBA: false },
         ...limits,
       });
       return opaque(data, { width, height }, 3, 255);
     });
+}
+
+/** Each scan goes over all pixels, and may have a few bytes; encoders write about ten. */
+const maxScans = 100;
+
+/** Markers of scans, with those of a thumbnail: compressed data do not contain one. */
+function scansOf(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    if (bytes[at + 1] === 0xda) count += 1;
+  }
+  return count;
 }
 
 const pngSignature = '89504e470d0a1a0a';

@@ -13,9 +13,21 @@ export interface NpyArray {
   /** NumPy's type without its byte order: 'f4', 'u1' … */
   readonly type: string;
   readonly shape: Shape;
-  /** In row-major order. */
-  readonly data: ArrayLike<number>;
+  /** Its elements in row-major order, read and unpacked when they are wanted. @throws BonsaiError 'bad-data' */
+  data(): ArrayLike<number>;
 }
+
+/** A file, of which the header alone is read until its elements are wanted. */
+export interface NpySource {
+  readonly where: string;
+  readonly bytes: number;
+  /** The first bytes, at least as many where the file has them. */
+  start(bytes: number): Uint8Array;
+  whole(): Uint8Array;
+}
+
+/** An array of numbers has about 100 bytes of text; types with names may have any number. */
+const headerBytes = 4096;
 
 const arrays = {
   b1: Uint8Array,
@@ -35,8 +47,9 @@ const arrays = {
 const saveAgain = "save it again: np.save(file, x.astype('float32'))";
 
 /** @throws BonsaiError 'bad-data' for anything but a whole array of numbers */
-export function readNpy(bytes: Uint8Array, where: string): NpyArray {
-  const { text, dataAt } = headerOf(bytes, where);
+export function readNpy(source: NpySource): NpyArray {
+  const { where } = source;
+  const { text, dataAt } = headerOf(source);
   const descr = /'descr': *'([<>|=]?)([a-zA-Z]\d*)'/.exec(text);
   const order = /'fortran_order': *(True|False)/.exec(text)?.[1];
   const extents = /'shape': *\(([\d, ]*)\)/.exec(text)?.[1];
@@ -55,32 +68,37 @@ export function readNpy(bytes: Uint8Array, where: string): NpyArray {
     const message = `declares ${count} elements; at most ${maxElements} are possible`;
     throw badData(where, message, 'give fewer samples');
   }
-  const stored = bytes.length - dataAt;
+  const stored = source.bytes - dataAt;
   const needed = count * Type.BYTES_PER_ELEMENT;
   if (stored !== needed) {
     const message = `has ${stored} bytes of data; [${shape.join(', ')}] of ${type} take ${needed}`;
     throw badData(where, message, stored < needed ? 'the file is cut off' : saveAgain);
   }
-  // A copy, so that elements are aligned; slice() of Node's buffers makes none.
-  const raw = new Type(new Uint8Array(bytes.subarray(dataAt)).buffer);
-  const data = numbersOf(raw, type);
-  return { type, shape, data: order === 'True' ? rowMajor(data, shape) : data };
+  return {
+    ...{ type, shape },
+    data() {
+      // A copy, so that elements are aligned; slice() of Node's buffers makes none.
+      const raw = new Type(new Uint8Array(source.whole().subarray(dataAt)).buffer);
+      const numbers = numbersOf(raw, type);
+      return order === 'True' ? rowMajor(numbers, shape) : numbers;
+    },
+  };
 }
 
-function headerOf(bytes: Uint8Array, where: string): { text: string; dataAt: number } {
+function headerOf({ where, bytes, start }: NpySource): { text: string; dataAt: number } {
+  const first = start(headerBytes + 12);
   const magic = '\x93NUMPY';
-  if (Buffer.from(bytes.subarray(0, 6)).toString('latin1') !== magic) {
+  if (Buffer.from(first.subarray(0, 6)).toString('latin1') !== magic) {
     throw badData(where, 'is not a .npy file: its magic number is missing', saveAgain);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isOld = bytes[6] === 1;
+  const view = new DataView(first.buffer, first.byteOffset, first.byteLength);
+  const isOld = first[6] === 1;
   const textAt = isOld ? 10 : 12;
-  if (bytes.length < textAt) throw badData(where, 'ends in its header', 'the file is cut off');
+  if (first.length < textAt) throw badData(where, 'ends in its header', 'the file is cut off');
   const length = isOld ? view.getUint16(8, true) : view.getUint32(8, true);
   const dataAt = textAt + length;
-  if (dataAt > bytes.length) throw badData(where, 'ends in its header', 'the file is cut off');
-  // Types with names may have a header of any length; an array of numbers has about 100 bytes.
-  const text = Buffer.from(bytes.subarray(textAt, Math.min(dataAt, textAt + 4096)));
+  if (dataAt > bytes) throw badData(where, 'ends in its header', 'the file is cut off');
+  const text = Buffer.from(first.subarray(textAt, Math.min(dataAt, textAt + headerBytes)));
   return { text: text.toString('latin1').trim(), dataAt };
 }
 

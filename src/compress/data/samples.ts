@@ -119,13 +119,15 @@ export function joined(
   };
 }
 
+export function wrongCount(where: string, labels: number, samples: number): BonsaiError {
+  const message = `has ${labels} labels for ${samples} samples`;
+  return badData(where, message, 'give one label for each sample');
+}
+
 /** @throws BonsaiError 'bad-data' as `checkDataset`, and for labels that no class has */
 export function datasetOf(samples: Samples, { shape, outputs, classes }: LoadOptions): Dataset {
   const { where, count, x, labels, parts } = samples;
-  if (labels !== null && labels.length !== count) {
-    const message = `has ${labels.length} labels for ${count} samples`;
-    throw badData(where, message, 'give one label for each sample');
-  }
+  if (labels !== null && labels.length !== count) throw wrongCount(where, labels.length, count);
   const data: Dataset = {
     ...{ where, count, shape, x },
     ...(labels === null ? { labels, classes: null } : classify(where, labels, classes)),

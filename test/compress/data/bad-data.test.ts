@@ -32,6 +32,36 @@ function patched(bytes: Uint8Array, offset: number, ...others: number[]): Uint8A
   return copy;
 }
 
+/** An archive whose first file is damaged behind its header. */
+function brokenLate(archive: Uint8Array): Uint8Array {
+  return patched(archive, 140, 0xff, 0xff, 0xff, 0xff);
+}
+
+/** An archive with another size of its only file in its directory. */
+function declaring(archive: Uint8Array, size: number): Uint8Array {
+  const directory = Buffer.from(archive).indexOf('PK\x01\x02');
+  return patched(archive, directory + 24, size & 0xff, size >> 8);
+}
+
+/** A JPEG of 8 by 8 pixels with this many scans. */
+function scansOf(count: number): Uint8Array {
+  const segment = (marker: number, ...body: number[]) => [
+    0xff,
+    marker,
+    0,
+    body.length + 2,
+    ...body,
+  ];
+  const table = [1, ...new Array<number>(15).fill(0), 0];
+  const scan = [...segment(0xda, 1, 1, 0, 0, 0, 0), 0, 0];
+  return u8(
+    ...[0xff, 0xd8, ...segment(0xdb, 0, ...new Array<number>(64).fill(1))],
+    ...segment(0xc2, 8, 0, 8, 0, 8, 1, 1, 0x11, 0),
+    ...[...segment(0xc4, 0, ...table), ...segment(0xc4, 16, ...table)],
+    ...[...new Array<number[]>(count).fill(scan).flat(), 0xff, 0xd9],
+  );
+}
+
 /** A PNG whose checksums are right, of these chunks. */
 function pngOf(width: number, height: number, data: Uint8Array): Buffer {
   const crc = (bytes: Uint8Array) => {
@@ -176,6 +206,27 @@ const rows: readonly Row[] = [
     { shape: [3, 2] },
     /input is \[3, 2\]/,
   ],
+  [
+    'a table: a line of a million cells',
+    { 'a.csv': ','.repeat(1_000_000) },
+    'a.csv',
+    two,
+    /shape \[4 or more\].*2 columns, or 3/,
+  ],
+  [
+    'a table: a line that does not end',
+    { 'a.csv': `1,2\n${'1'.repeat(65_729)}` },
+    'a.csv',
+    two,
+    /a row of more than 65728 bytes/,
+  ],
+  [
+    'a table: a quote that does not end',
+    { 'a.csv': `"1,2\n${'1,2\n'.repeat(16_432)}` },
+    'a.csv',
+    two,
+    /a row of more than 65728 bytes/,
+  ],
   // .npy and .npz
   ['.npy: wrong magic', { 'x.npy': patched(x, 0, 1) }, '', two, /magic number/],
   ['.npy: empty', { 'x.npy': '' }, '', two, /magic number/],
@@ -235,7 +286,44 @@ const rows: readonly Row[] = [
     two,
     /bytes of data|header/,
   ],
+  [
+    '.npz: samples of another shape, refused before they are unpacked',
+    { 'a.npz': brokenLate(zipSync({ 'x.npy': npy(new Float32Array(60_000), [20_000, 3]) })) },
+    'a.npz',
+    two,
+    /shape \[3\]/,
+  ],
+  [
+    '.npz: too few labels, before the samples are unpacked',
+    {
+      'a.npz': brokenLate(
+        zipSync({ 'x.npy': npy(new Float32Array(60_000), [30_000, 2]), 'y.npy': npy(i32(1)) }),
+      ),
+    },
+    'a.npz',
+    two,
+    /has 1 labels for 30000 samples/,
+  ],
+  [
+    '.npz: unpacks to more than its directory says',
+    { 'a.npz': declaring(zipSync({ 'x.npy': npy(f32(1, 2, 3, 4), [2, 2]) }), 128 + 8) },
+    'a.npz',
+    two,
+    /66 bytes of data; \[2, 2\] of f4 take 16/,
+  ],
   // idx
+  [
+    'idx: gzip of samples of another shape, refused before they are unpacked',
+    {
+      'images-idx3-ubyte.gz': gzipSync(idx(new Uint8Array(2 ** 16), [2 ** 14, 2, 2])).subarray(
+        0,
+        60,
+      ),
+    },
+    '',
+    two,
+    /shape \[2, 2\]/,
+  ],
   [
     'idx: wrong magic',
     { ...pair, 'images-idx3-ubyte': patched(pair['images-idx3-ubyte'], 0, 1) },
@@ -262,7 +350,7 @@ const rows: readonly Row[] = [
     { ...pair, 'images-idx3-ubyte': idx(u8(1), [2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1]) },
     '',
     two,
-    /1 bytes of data/,
+    /samples of the shape \[4294967295/,
   ],
   [
     'idx: floats',
@@ -345,6 +433,7 @@ const rows: readonly Row[] = [
     /shape \[4\]; the model's input is \[28, 28, 1\]/,
   ],
   // images
+  ['jpg: 101 scans', { '1.jpg': scansOf(101) }, '', { shape: [8, 8] }, /more than 100 scans/],
   ['png: wrong magic', { '1.png': patched(png, 1, 0) }, '', { shape: [2, 2] }, /magic number/],
   ['png: empty', { '1.png': '' }, '', { shape: [2, 2] }, /no PNG/],
   ['png: cut off in its data', { '1.png': png.subarray(0, 45) }, '', { shape: [2, 2] }, /cut off/],
