@@ -102,15 +102,21 @@ export function mutantOf(number: number, largest = 20_000): Mutant {
 }
 
 /**
- * 'compiled', or the code of the error that refuses the mutant.
+ * 'compiled', 'inspected', or the code of the error that refuses the mutant.
+ *
+ * @param most what is done with it at most
  *
  * @throws any other exception, which is a fault of bonsaic
  */
-export function outcomeOfMutant({ bytes, name, target, options }: Mutant): string {
+export function outcomeOfMutant(
+  { bytes, name, target, options }: Mutant,
+  most: 'inspect' | 'compile' = 'compile',
+): string {
   const path = `${name.slice(0, 40)}.tflite`;
   const request: CompileRequest = { bytes, path, options, target: loadTarget(target) };
   try {
-    inspectModel(request);
+    const { fault } = inspectModel(request);
+    if (most === 'inspect') return fault?.code ?? 'inspected';
     const { emission } = compile(request);
     makeReport({ manifest: emission.manifest });
     return 'compiled';

@@ -1,0 +1,39 @@
+/**
+ * Mutants of model files on the whole way to C: refused or compiled, never an internal error.
+ * bench/fuzz-models.ts tries 100 000, each with limits of time and memory.
+ */
+import { expect } from 'chai';
+import { mutantOf, outcomeOfMutant } from '../support/mutants.js';
+import { runs } from '../support/runs.js';
+
+/** Files of this size at most: larger ones take longer, and have the same fields. */
+const largestBytes = 2500;
+
+/** Mutants that were faults, or took all memory: numbers of bench/fuzz-models.ts. */
+const faults = [3437, 11021, 20019];
+
+describe('mutants of model files', () => {
+  for (const number of faults) {
+    it(`${number} is compiled or refused`, () => {
+      expect(outcomeOfMutant(mutantOf(number))).to.be.a('string');
+    });
+  }
+
+  it('5000 are refused, or valid; one in 25 is compiled as far as that goes', function () {
+    this.timeout(600_000);
+    const found = new Map<string, number>();
+    for (let number = 0; number < runs(5000); number++) {
+      try {
+        const mutant = mutantOf(1e6 + number, largestBytes);
+        const outcome = outcomeOfMutant(mutant, number % 25 === 0 ? 'compile' : 'inspect');
+        found.set(outcome, (found.get(outcome) ?? 0) + 1);
+      } catch (error) {
+        throw new Error(`mutant ${1e6 + number}`, { cause: error });
+      }
+    }
+    // The files are near enough to good ones to reach all stages.
+    for (const outcome of ['compiled', 'inspected', 'bad-graph', 'bad-quantization', 'bad-shape']) {
+      expect(found.get(outcome), outcome).to.be.above(0);
+    }
+  });
+});
