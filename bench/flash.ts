@@ -28,6 +28,7 @@ async function measure(target: Target, chip: Chip, image: Uint8Array) {
   const wire = new Wire(chip);
   let baudRate = 0;
   await flash(path, 'wire', target, {
+    foreign: true,
     open: async (line) => {
       const transport = await wire.open(line);
       baudRate = line.baudRate;

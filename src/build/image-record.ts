@@ -11,6 +11,8 @@ const wholeRecord = /^([a-z0-9-]+\0[^\0]*\0[^\0]*\0)([0-9a-f]{8})([0-9a-f]{8})\0
 /** Longer than any record. */
 const windowBytes = 1024;
 const digits = 8;
+/** A length or a CRC-32 as records have it. */
+export const recordedNumber = (value: number) => value.toString(16).padStart(digits, '0');
 
 /** The texts behind the marks in a file, one character a byte. */
 function* recordsIn(bytes: Uint8Array): Generator<{ readonly at: number; readonly text: string }> {
@@ -49,22 +51,48 @@ function sumOf(image: Uint8Array, at: number): number {
   return crc32(image.subarray(at + 2 * digits), zeros);
 }
 
+/** What an image's own record tells of it. */
+export interface Verdict {
+  /**
+   * 'unrecorded': without a record: not an image of bonsaic's, or its record is damaged. 'unfilled':
+   * linked by make alone, which knows neither length nor CRC.
+   */
+  readonly state: 'whole' | 'damaged' | 'unfilled' | 'unrecorded';
+  /** What follows the image's name in a sentence. */
+  readonly what: string;
+  /** The length that the record states; 0 without one. */
+  readonly bytes: number;
+}
+
 /**
- * What is wrong with an image by its own record; null for an image that is whole, and for one
- * without a record, or whose record is not filled in (a build by make alone).
+ * Judges an image by its own record.
  *
- * @param image the bytes of the flash from the image's first on; more may follow it
+ * @param image the bytes of the flash from the image's first on
+ * @param mayFollow whether other bytes may follow the image, as in a flash
  */
-export function imageFault(image: Uint8Array): string | null {
+export function judgeImage(image: Uint8Array, mayFollow: boolean): Verdict {
   const [sum] = sumsIn(image);
-  if (sum === undefined || sum.bytes === 0) return null;
-  if (image.length < sum.bytes) {
-    return `is cut off: ${image.length} of its ${sum.bytes} bytes are left`;
+  if (sum === undefined) {
+    const what = 'has no record of bonsaic: it is not an image that bonsaic built, or is damaged';
+    return { state: 'unrecorded', what, bytes: 0 };
   }
-  const whole = image.subarray(0, sum.bytes);
-  const isInside = sum.at + 2 * digits <= whole.length;
-  if (isInside && sumOf(whole, sum.at) === sum.crc32) return null;
-  return `is damaged: the CRC-32 of its ${sum.bytes} bytes is not the one in its record`;
+  const { at, bytes } = sum;
+  if (bytes === 0) {
+    const what = 'was linked by make alone, so nothing tells whether it is whole';
+    return { state: 'unfilled', what, bytes };
+  }
+  const damaged = (what: string): Verdict => ({ state: 'damaged', what, bytes });
+  if (image.length < bytes) {
+    return damaged(`is cut off: ${image.length} of its ${bytes} bytes are left`);
+  }
+  if (image.length > bytes && !mayFollow) {
+    return damaged(`is damaged: ${image.length - bytes} bytes follow the ${bytes} of its record`);
+  }
+  const whole = image.subarray(0, bytes);
+  const isInside = at + 2 * digits <= bytes;
+  if (isInside && sumOf(whole, at) === sum.crc32)
+    return { state: 'whole', what: 'is whole', bytes };
+  return damaged(`is damaged: the CRC-32 of its ${bytes} bytes is not the one in its record`);
 }
 
 /**
@@ -77,8 +105,7 @@ export function imageFault(image: Uint8Array): string | null {
 export function stamp(image: Uint8Array, files: readonly Uint8Array[]): readonly Uint8Array[] {
   const [own] = sumsIn(image);
   if (own === undefined) return files;
-  const hex = (value: number) => value.toString(16).padStart(digits, '0');
-  const text = Buffer.from(hex(image.length) + hex(sumOf(image, own.at)));
+  const text = Buffer.from(recordedNumber(image.length) + recordedNumber(sumOf(image, own.at)));
   return files.map((file) => {
     const stamped = Uint8Array.from(file);
     const [first] = sumsIn(file);

@@ -1,17 +1,18 @@
 /** Builds firmware images by make, and measures them. */
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
 import { writeWhole } from '../durable.js';
 import { BonsaiError } from '../errors.js';
 import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, isElf, loadedBytes, readElf } from './elf.js';
 import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
-import { imageFault, stamp } from './image-record.js';
+import { stamp } from './image-record.js';
+import { seal } from './image-seal.js';
 import { appFiles, appFolder, useProject } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
-import { changesIn, checksumsOf, namesOf } from './sums.js';
+import { changesIn, checksumsOf, isAsWritten, namesOf, sumsFile, sumsOf } from './sums.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
 
@@ -82,7 +83,7 @@ export async function buildProject(directory: string, options: BuildOptions): Pr
     uf2,
     // What has an address in flash is written there as it is; QEMU loads an executable.
     image: uf2 ?? (target.flashAddress === undefined ? null : bin) ?? elf,
-    images: [elf, bin, uf2].filter((path) => path !== null),
+    images: pathsOf(images),
     toolchain: toolchain.name,
     sizes: measureImage(
       sections,
@@ -128,17 +129,30 @@ function requireUnchanged(directory: string, { tag }: Manifest): void {
 
 /**
  * The length and the CRC-32 of the image into its record, in both linked files in the order in which
- * make takes them for built, and the UF2 file.
+ * make takes them for built, and the UF2 file; checksums of all beside them.
  */
 function finishImages(images: Images, { flashAddress, uf2FamilyId }: Target): void {
   sectionsOf(images.elf);
   const linked = linkedOf(images);
   const files = linked.map((path) => readFileSync(path));
   const stamped = stamp(flashBytesOf(files.at(-1) ?? new Uint8Array()), files);
-  for (const [i, path] of linked.entries()) writeWhole(path, stamped[i] as Uint8Array);
-  if (images.uf2 === null) return;
-  const raw = stamped.at(-1) ?? new Uint8Array();
-  writeWhole(images.uf2, makeUf2(raw, Number(flashAddress), Number(uf2FamilyId)));
+  for (const [i, path] of linked.entries()) {
+    const file = stamped[i] as Uint8Array;
+    writeWhole(path, path === images.elf ? seal(file) : file);
+  }
+  if (images.uf2 !== null) {
+    const raw = stamped.at(-1) ?? new Uint8Array();
+    writeWhole(images.uf2, makeUf2(raw, Number(flashAddress), Number(uf2FamilyId)));
+  }
+  noteSums(images);
+}
+
+const pathsOf = ({ elf, bin, uf2 }: Images) => [elf, bin, uf2].filter((path) => path !== null);
+
+/** Keeps the checksums of the images beside them, for `flash` and `sha256sum -c`. */
+function noteSums(images: Images): void {
+  const files = pathsOf(images).map((path) => [basename(path), readFileSync(path)] as const);
+  writeWhole(join(dirname(images.elf), sumsFile), sumsOf(new Map(files)));
 }
 
 /** The bytes of the flash that a linked file has. */
@@ -146,14 +160,12 @@ function flashBytesOf(file: Uint8Array): Uint8Array {
   return isElf(file) ? loadedBytes(file) : file;
 }
 
-/** Whether the images are there, and whole as far as they say. */
-function areWhole(images: Images, { flashAddress, uf2FamilyId }: Target): boolean {
+/** Whether the images are there, as this build has made them. */
+function areWhole(images: Images): boolean {
   try {
-    const files = linkedOf(images).map((path) => readFileSync(path));
-    if (files.some((file) => imageFault(flashBytesOf(file)) !== null)) return false;
-    if (images.uf2 === null) return true;
-    const made = makeUf2(files.at(-1) as Buffer, Number(flashAddress), Number(uf2FamilyId));
-    return readFileSync(images.uf2).equals(made);
+    return pathsOf(images).every((path) =>
+      isAsWritten(dirname(path), basename(path), readFileSync(path)),
+    );
   } catch {
     return false;
   }
@@ -192,7 +204,7 @@ async function buildByMake(
     requireMade(images, toolchain, target);
     finishImages(images, target);
   };
-  const isWhole = () => areWhole(images, target);
+  const isWhole = () => areWhole(images);
   await renew(directory, { ...toolchain, command }, { build, isWhole, isKept: false });
   return toolchain;
 }
@@ -208,6 +220,7 @@ async function buildByIdf(
     const output = await runIdf(directory, target, ['build']);
     if (output.status !== 0) throw buildError('idf.py', directory, textOf(output), target);
     requireMade(images, toolchain, target);
+    noteSums(images);
   };
   await renew(directory, toolchain, { build, isWhole: () => false, isKept: true });
   return toolchain;

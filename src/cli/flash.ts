@@ -19,6 +19,7 @@ import { printJson, printResult } from './output.js';
 interface Flags extends JobFlags {
   readonly port: string;
   readonly target?: string;
+  readonly foreign?: true;
   readonly json?: true;
 }
 
@@ -38,14 +39,18 @@ export function addFlash(program: Command): void {
     .addOption(
       new Option('--target <name>', 'the board, when an image is given').choices(listTargets()),
     )
+    .option(
+      '--foreign',
+      'take an image that bonsaic did not build, or that was changed since, as it is',
+    )
     .option('--json', 'one JSON document on stdout');
   withBudgets(withCompiler(command), { measured: false, compiled: true }).action(
     async (path: string, flags: Flags) => {
-      const { json } = flags;
+      const { json, foreign = false } = flags;
       const job = jobOf(flags);
       const { image, target } = await imageOf(path, flags, job);
       const port = await flashPortFor(flags.port, target);
-      const result = await flashImage(image, target, { ...job, port });
+      const result = await flashImage(image, target, { ...job, port, foreign });
       if (json) printJson({ target: target.name, port, image, ...result });
       else printResult(`${image}: ${outcomeText(result, port, target)}`);
     },

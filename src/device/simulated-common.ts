@@ -1,6 +1,6 @@
 /** What simulated boards for other programs have in common. */
 import { lstatSync, readFileSync } from 'node:fs';
-import { imageFault } from '../build/image-record.js';
+import { judgeImage } from '../build/image-record.js';
 import { BonsaiError } from '../errors.js';
 
 export interface SimulatedBoard {
@@ -34,6 +34,6 @@ export function keptFlash(path: string, target: string, bytes: number): Uint8Arr
 
 /** A boot loader starts what its flash holds: tells of an image that is not whole. */
 export function tellOfFault(flash: Uint8Array, tell: (text: string) => void): void {
-  const fault = imageFault(flash);
-  if (fault !== null) tell(`the image in the flash ${fault}`);
+  const { state, what } = judgeImage(flash, true);
+  if (state === 'damaged') tell(`the image in the flash ${what}`);
 }

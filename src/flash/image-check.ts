@@ -1,6 +1,7 @@
 /** Checks images before anything is erased, and those for simulators, which load their image when they run. */
 import { isElf, loadedBytes } from '../build/elf.js';
-import { imageFault, recordedTargets } from '../build/image-record.js';
+import { judgeFile } from '../build/image-file.js';
+import { recordedTargets } from '../build/image-record.js';
 import { isUf2, readUf2 } from '../device/uf2.js';
 import { BonsaiError } from '../errors.js';
 import { checkImage as checkEspImage } from './esp/image.js';
@@ -10,31 +11,35 @@ import { coveredSectors, stm32Settings } from './stm32/image.js';
 import { contentOf } from './uf2/image.js';
 
 /**
- * Checks an image by the record that bonsaic has put into it. Images without one pass: other
- * firmware, and of what make alone has built only the target is known.
+ * Checks that an image is one that bonsaic built for this target, as it built it.
  *
- * @throws BonsaiError 'flash' for an image for another target, and for one that is cut off or damaged
+ * @param foreign whether other images pass too; none for another target does
+ * @throws BonsaiError 'flash'
  */
-export function checkRecord(image: ImageFile, target: FlashTarget): void {
-  const { path } = image;
+export function checkRecord(image: ImageFile, target: FlashTarget, foreign: boolean): void {
+  const { path, bytes } = image;
   // Not the file: the blocks of a UF2 file may split the record.
-  const bytes = flashBytesOf(image);
-  const other = recordedTargets(bytes).find((name) => name !== target.name);
+  const content = flashBytesOf(image, target.name, foreign);
+  const other = recordedTargets(content).find((name) => name !== target.name);
   if (other !== undefined) {
     const message = `is an image for ${other}, not for ${target.name}: nothing was erased`;
     throw new BonsaiError('flash', path, message, `give one that was compiled for ${target.name}`);
   }
-  const fault = imageFault(bytes);
-  if (fault !== null) throw new BonsaiError('flash', path, `${fault}: nothing was erased`, hint);
+  if (foreign) return;
+  const { state, what } = judgeFile({ path, file: bytes, content, isUf2: isUf2(bytes) }, target);
+  if (state === 'whole') return;
+  const rebuild = state === 'unrecorded' ? 'give one that bonsaic build DIR has made' : hint;
+  const message = `${what}: nothing was erased`;
+  throw new BonsaiError('flash', path, message, `${rebuild}; ${foreignHint}`);
 }
 
 /**
- * The bytes that the flash gets; none for an ELF file that cannot be read, which what takes ELF
- * files refuses.
+ * The bytes that the flash gets; none for a foreign ELF file that cannot be read, which what takes
+ * ELF files refuses.
  *
- * @throws BonsaiError 'flash' for a UF2 file that is not whole
+ * @throws BonsaiError 'flash' for a UF2 file that is not whole, and an ELF file that cannot be read
  */
-function flashBytesOf({ path, bytes }: ImageFile): Uint8Array {
+function flashBytesOf({ path, bytes }: ImageFile, name: string, foreign: boolean): Uint8Array {
   // The record names the target, which says more than the family of a block.
   if (isUf2(bytes)) return contentOf(readUf2(bytes, null, path));
   if (!isElf(bytes)) return bytes;
@@ -42,10 +47,13 @@ function flashBytesOf({ path, bytes }: ImageFile): Uint8Array {
     return loadedBytes(bytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return new Uint8Array();
+    if (foreign) return new Uint8Array();
+    const message = `is not an image for ${name}: ${error.message}`;
+    throw new BonsaiError('flash', path, message, `${hint}; ${foreignHint}`);
   }
 }
 
+const foreignHint = '--foreign flashes it as it is';
 const hint = 'build it again: bonsaic build DIR';
 
 type Check = (image: ImageFile, target: FlashTarget) => number;

@@ -35,6 +35,8 @@ export interface FlashResult {
 }
 
 export interface FlashOptions {
+  /** Whether to take images that bonsaic did not build, or that have changed since; default: no. */
+  readonly foreign?: boolean;
   readonly progress?: FlashProgress;
   readonly say?: Say;
   /** See FlashJob; default: there is no firmware to ask. */
@@ -74,17 +76,17 @@ export async function flash(
   target: FlashTarget,
   options: FlashOptions = {},
 ): Promise<FlashResult> {
-  const { progress = () => {}, say = () => {}, sleep = setTimeout } = options;
+  const { progress = () => {}, say = () => {}, sleep = setTimeout, foreign = false } = options;
   const { restart = async () => false, greet = async () => null } = options;
   // Without a simulator no image is the right one.
   placeOf(port, target);
+  requireSimulatedUsb(port, target);
   const file = readInput(path, 'image');
   const image = { path, bytes: file };
-  checkRecord(image, target);
+  checkRecord(image, target, foreign);
   let open = options.open ?? ((line: LineSettings) => openTransport(port, line));
   const isOnUsb = port === simulatedUsb && hasUsbChip(target);
   if (isSimulated(port)) {
-    requireSimulatedUsb(port, target);
     const bytes = checkForSimulator(image, target);
     if (!isOnUsb && (!hasSimulatedLoader(target) || isElf(file))) {
       progress(bytes, bytes);

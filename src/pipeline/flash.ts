@@ -10,11 +10,16 @@ import type { DeviceJob } from './types.js';
 /** Lines about one transfer. */
 const mostProgressLines = 50;
 
+type FlashJob = Pick<DeviceJob, 'port' | 'progress' | 'ifStopped'> & {
+  /** Whether to take images that bonsaic did not build. */
+  readonly foreign?: boolean;
+};
+
 /** bonsaic flash: an image on a board, verified and started; for a simulator checked only. */
 export function flashImage(
   image: string,
   target: Target,
-  { port, progress, ifStopped }: Pick<DeviceJob, 'port' | 'progress' | 'ifStopped'>,
+  { port, progress, ifStopped, foreign = false }: FlashJob,
 ): Promise<FlashResult> {
   const title = isSimulated(port)
     ? `Check the image for ${placeOf(port, target)}`
@@ -24,6 +29,7 @@ export function flashImage(
     let base: { readonly done: number; readonly at: number } | null = null;
     let shown = -1;
     return flash(image, port, target, {
+      foreign,
       say,
       // Without a terminal each is a line.
       progress(done, total) {

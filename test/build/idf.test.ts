@@ -435,6 +435,7 @@ assert not tree.warnings, tree.warnings
     mkdirSync(join(project(), 'build'));
     writeFileSync(image, 'image');
     const job = {
+      foreign: true,
       port: '/dev/ttyUSB7',
       progress: (_: string, work: (say: () => void) => unknown) => work(() => {}),
     };

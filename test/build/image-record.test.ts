@@ -1,7 +1,7 @@
-/** The record that tells whether an image is whole: any cut, any changed byte, any other content. */
+/** The record that tells whether an image is whole: any cut, changed byte, content or bytes behind it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { imageFault, recordedTargets, stamp } from '../../src/build/image-record.js';
+import { judgeImage, recordedTargets, stamp } from '../../src/build/image-record.js';
 
 const record = (digits: string) => Buffer.from(`bonsaic:rp2040\x000.1.0\0kws\0${digits}\0`);
 const unfilled = record('0'.repeat(16));
@@ -16,11 +16,14 @@ const stamped = fc
   });
 
 describe('build/image-record', () => {
-  it('what was filled in is whole, with anything behind it, and filled in again the same (property)', () => {
+  it('what was filled in is whole, in a flash with anything behind it, and filled in again the same (property)', () => {
     fc.assert(
-      fc.property(stamped, fc.uint8Array({ maxLength: 9 }), ({ image }, more) => {
-        expect(imageFault(image)).to.equal(null);
-        expect(imageFault(Buffer.concat([image, more]))).to.equal(null);
+      fc.property(stamped, fc.uint8Array({ minLength: 1, maxLength: 9 }), ({ image }, more) => {
+        const followed = Buffer.concat([image, more]);
+        expect(judgeImage(image, false)).to.include({ state: 'whole', bytes: image.length });
+        expect(judgeImage(followed, true)).to.include({ state: 'whole', bytes: image.length });
+        const what = `is damaged: ${more.length} bytes follow the ${image.length} of its record`;
+        expect(judgeImage(followed, false)).to.include({ state: 'damaged', what });
         expect(stamp(image, [image])).to.deep.equal([image]);
         expect(recordedTargets(image)).to.deep.equal(['rp2040']);
       }),
@@ -31,42 +34,53 @@ describe('build/image-record', () => {
     fc.assert(
       fc.property(stamped, fc.nat(), ({ image, behind }, seed) => {
         const left = behind + (seed % (image.length - behind));
-        const fault = `is cut off: ${left} of its ${image.length} bytes are left`;
-        expect(imageFault(image.subarray(0, left))).to.equal(fault);
+        const what = `is cut off: ${left} of its ${image.length} bytes are left`;
+        expect(judgeImage(image.subarray(0, left), true)).to.include({ state: 'damaged', what });
       }),
     );
   });
 
-  it('a byte that is changed anywhere outside of the names is found (property)', () => {
+  it('a byte that is changed anywhere leaves no whole image (property)', () => {
     fc.assert(
       fc.property(stamped, fc.nat(), fc.integer({ min: 1, max: 255 }), (made, seed, change) => {
         const at = seed % made.image.length;
-        // Without its mark or its names the record is none: other firmware, which passes.
-        fc.pre(at < made.from || at >= made.behind);
         const damaged = Uint8Array.from(made.image);
         damaged[at] = (damaged[at] ?? 0) ^ change;
-        expect(imageFault(damaged)).to.match(/is damaged: the CRC-32 of its \d+ bytes/);
+        for (const mayFollow of [true, false]) {
+          expect(judgeImage(damaged, mayFollow).state).to.be.oneOf(['damaged', 'unrecorded']);
+        }
       }),
     );
   });
 
-  const rows: [edge: string, image: Uint8Array, fault: RegExp | null][] = [
-    ['no record: other firmware', Buffer.from('anything'), null],
-    ['the record of make alone', unfilled, null],
+  const rows: [edge: string, image: Uint8Array, state: string, what: RegExp][] = [
+    [
+      'no record: other firmware',
+      Buffer.from('anything'),
+      'unrecorded',
+      /not an image that bonsaic/,
+    ],
+    ['the record of make alone', unfilled, 'unfilled', /linked by make alone/],
     [
       'a record without digits, of an older bonsaic',
       Buffer.from('bonsaic:x\x000.1.0\0m\0\0'),
-      null,
+      ...(['unrecorded', /has no record/] as const),
     ],
-    ['the mark alone, at the end', Buffer.from('....bonsaic:'), null],
-    ['a length that ends before the record', record('0000000400000000'), /is damaged/],
-    ['a length beyond the image', record('ffffffff00000000'), /cut off: \d+ of its 4294967295/],
-    ['nothing', new Uint8Array(), null],
+    ['the mark alone, at the end', Buffer.from('....bonsaic:'), 'unrecorded', /has no record/],
+    ['a length that ends before the record', record('0000000400000000'), 'damaged', /4 of its rec/],
+    [
+      'a length beyond the image',
+      record('ffffffff00000000'),
+      'damaged',
+      /cut off: \d+ of its 42949/,
+    ],
+    ['nothing', new Uint8Array(), 'unrecorded', /has no record/],
   ];
-  for (const [edge, image, fault] of rows) {
+  for (const [edge, image, state, what] of rows) {
     it(edge, () => {
-      if (fault === null) expect(imageFault(image)).to.equal(null);
-      else expect(imageFault(image)).to.match(fault);
+      const verdict = judgeImage(image, false);
+      expect(verdict.state).to.equal(state);
+      expect(verdict.what).to.match(what);
     });
   }
 

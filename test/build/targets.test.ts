@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
-import { imageFault, recordedTargets } from '../../src/build/image-record.js';
+import { judgeImage, recordedTargets } from '../../src/build/image-record.js';
 import { buildProject } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { BonsaiError } from '../../src/errors.js';
@@ -50,8 +50,8 @@ describe('boards without a simulator', function () {
         expect(reset).to.be.within(flash, Math.min(flashEnd, flash + image.length));
         // Whatever is cut off behind it, the record is there: some 512 bytes of vectors come first.
         expect(recordedTargets(image.subarray(0, 640))).to.deep.equal([name]);
-        expect(imageFault(image)).to.equal(null);
-        expect(imageFault(image.subarray(0, 640))).to.match(/cut off/);
+        expect(judgeImage(image, false).state).to.equal('whole');
+        expect(judgeImage(image.subarray(0, 640), false).what).to.match(/cut off/);
         if (name === 'rp2350') expect(image.indexOf(imageDef)).to.be.within(0, 4096 - 20);
       } finally {
         rmSync(directory, { recursive: true, force: true });

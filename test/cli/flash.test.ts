@@ -1,5 +1,13 @@
 /** bonsaic flash as a user meets it, without a board. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -72,7 +80,8 @@ describe('bonsaic flash', () => {
     it(`to a simulator: ${edge}`, async () => {
       const path = join(directory, 'image');
       writeFileSync(path, image);
-      const run = await runHere(['flash', path, '--target', target, '--port', 'sim']);
+      const args = ['--target', target, '--port', 'sim', '--foreign'];
+      const run = await runHere(['flash', path, ...args]);
       expect(run.stdout + run.stderr).to.match(text);
       expect(run.stdout).not.to.match(/verified|started|written/);
       expect(run.status).to.equal(status);
@@ -119,7 +128,14 @@ describe('bonsaic flash', () => {
   it('sends an image through the simulated loader of an ESP32-C3', async () => {
     const path = join(directory, 'image.bin');
     writeFileSync(path, directBoot);
-    const run = await runHere(['flash', path, '--target', 'esp32c3', '--port', 'sim']);
+    const args = ['--target', 'esp32c3', '--port', 'sim'];
+    const refused = await runHere(['flash', path, ...args]);
+    expect(refused.stderr).to.match(
+      /has no record of bonsaic: it is not an image that bonsaic built, or is damaged: nothing was erased/,
+    );
+    expect(refused.stderr).to.match(/give one that bonsaic build DIR has made; --foreign flashes/);
+    expect(refused.status).to.equal(5);
+    const run = await runHere(['flash', path, ...args, '--foreign']);
     expect(run.stdout).to.match(/4096 bytes pass the simulated esp32c3’s boot loader/);
     expect(run.status).to.equal(0);
   });
@@ -161,7 +177,11 @@ describe('bonsaic flash', () => {
       (bytes) => bytes.subarray(0, bytes.length >> 1),
       /cut off|not complete|not whole/,
     ],
-    ['without its last byte', (bytes) => bytes.subarray(0, -1), /cut off|not whole/],
+    [
+      'without its last byte',
+      (bytes) => bytes.subarray(0, -1),
+      /cut off|not whole|its end does not have the CRC-32/,
+    ],
     [
       'with a changed byte in its code',
       // Blocks of .uf2 have 512 bytes: behind 32 of its header are 256 of the image.
@@ -169,7 +189,7 @@ describe('bonsaic flash', () => {
         const place = (bytes.length >> 2) - ((bytes.length >> 2) % 512) + 52;
         return bytes.map((byte, i) => (i === place ? byte ^ 4 : byte));
       },
-      /is damaged: the CRC-32/,
+      /is damaged: .*CRC-32/,
     ],
   ];
   for (const [target, extension] of [
@@ -198,6 +218,35 @@ describe('bonsaic flash', () => {
       }
     }).timeout(60_000);
   }
+
+  it('takes an image of make alone, or one changed beside its checksums, as --foreign only', async () => {
+    const path = compiled('made');
+    await runHere(['compile', model, '--target', 'stm32f405', '-o', path]);
+    execFileSync('make', ['-s', '-j2'], { cwd: path, stdio: 'ignore' });
+    const bin = join(path, 'build/activity.bin');
+    const args = ['flash', bin, '--target', 'stm32f405', '--port', 'sim'];
+    const made = await runHere(args);
+    expect(made.stderr).to.match(
+      /linked by make alone, so nothing tells whether it is whole: noth/,
+    );
+    expect(made.stderr).to.match(/bonsaic build DIR; --foreign flashes it as it is/);
+    expect(made.status).to.equal(5);
+    expect((await runHere([...args, '--foreign'])).status).to.equal(0);
+    expect((await runHere(['flash', path, '--port', 'sim'])).status, 'the folder').to.equal(0);
+    execFileSync('sha256sum', ['-c', '--quiet', 'SHA256SUMS'], { cwd: join(path, 'build') });
+
+    // Another whole image of this board in its place, which its record cannot tell.
+    copyFileSync(bin, join(directory, 'other.bin'));
+    const sums = join(path, 'build/SHA256SUMS');
+    writeFileSync(sums, readFileSync(sums, 'utf8').replace(/^.{4}/gm, 'beef'));
+    const changed = await runHere(args);
+    expect(changed.stderr).to.match(
+      /was changed after bonsaic build, which has noted its checksum/,
+    );
+    expect(changed.status).to.equal(5);
+    const away = ['flash', join(directory, 'other.bin'), ...args.slice(2)];
+    expect((await runHere(away)).status, 'known by its record').to.equal(0);
+  }).timeout(60_000);
 
   it('builds again what was damaged after its build', async () => {
     const bin = join(compiled('stm32f405'), 'build/activity.bin');

@@ -11,7 +11,6 @@ import { emit } from '../../src/codegen/emit.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
 import { simulateBoard } from '../../src/device/simulated.js';
 import type { SimulatedBoard } from '../../src/device/simulated-common.js';
-import { flash } from '../../src/flash/index.js';
 import type { Module } from '../../src/ir/graph.js';
 import { measure } from '../../src/profile/measure.js';
 import { restartInBootLoader } from '../../src/profile/restart.js';
@@ -19,6 +18,7 @@ import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
 import { cliPath } from '../support/cli.js';
 import { chainModule } from '../support/fake-board.js';
+import { flash } from '../support/flash.js';
 import { simplePlan } from '../support/plan.js';
 import { needs, needsSimulator } from '../support/skip.js';
 import { stm32Image } from '../support/stm32.js';
@@ -108,7 +108,7 @@ describe('flash: clients of a simulated chip on a pty', () => {
   it('Ctrl-C in the middle tells of the half-written board, and the next flash repairs it', async () => {
     const large = join(directory, 'large.bin');
     writeFileSync(large, stm32Image(target, 512 * 1024));
-    const args = ['flash', large, '--target', target.name, '--port', link];
+    const args = ['flash', large, '--target', target.name, '--port', link, '--foreign'];
     const child = spawn(process.execPath, [cliPath, ...args]);
     const ended = new Promise((resolve) => child.once('close', resolve));
     let told = '';

@@ -20,13 +20,13 @@ import { touch1200 } from '../../src/device/open-link.js';
 import { simulateBoard } from '../../src/device/simulated.js';
 import type { SimulatedBoard } from '../../src/device/simulated-common.js';
 import { BonsaiError } from '../../src/errors.js';
-import { flash } from '../../src/flash/index.js';
 import type { Module } from '../../src/ir/graph.js';
 import { measure } from '../../src/profile/measure.js';
 import { greetFirmware, restartInBootLoader } from '../../src/profile/restart.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
 import { chainModule } from '../support/fake-board.js';
+import { flash } from '../support/flash.js';
 import { simplePlan } from '../support/plan.js';
 import { needs } from '../support/skip.js';
 

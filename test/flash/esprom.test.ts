@@ -8,10 +8,10 @@ import { EspChip, type EspOptions } from '../../src/device/chips/esp.js';
 import type { LineSettings } from '../../src/device/link.js';
 import { lostLine, type Transport } from '../../src/device/transport.js';
 import { BonsaiError } from '../../src/errors.js';
-import { flash } from '../../src/flash/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { espImage, espSettings } from '../support/esp.js';
 import { failure } from '../support/failure.js';
+import { flash } from '../support/flash.js';
 import { stm32Image } from '../support/stm32.js';
 import { Wire } from '../support/wire.js';
 

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { NrfDfuChip, type NrfDfuOptions } from '../../src/device/chips/nrfdfu.js';
 import { BonsaiError } from '../../src/errors.js';
-import { type FlashOptions, flash } from '../../src/flash/index.js';
+import type { FlashOptions } from '../../src/flash/index.js';
 import { initPacket } from '../../src/flash/nrf/init-packet.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
 import { failure } from '../support/failure.js';
+import { flash } from '../support/flash.js';
 import { nrf52Image } from '../support/nrf52.js';
 import { Wire } from '../support/wire.js';
 

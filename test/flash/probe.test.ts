@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { flash } from '../../src/flash/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { runHere } from '../support/command.js';
+import { flash } from '../support/flash.js';
 import { needs } from '../support/skip.js';
 
 const target = loadTarget('stm32f405');

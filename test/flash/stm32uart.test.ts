@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Stm32Chip, type Stm32Options, stm32Chip } from '../../src/device/chips/stm32.js';
-import { flash } from '../../src/flash/index.js';
 import type { SettingsOf } from '../../src/target/flash.js';
 import { loadTarget } from '../../src/target/index.js';
 import { failure } from '../support/failure.js';
+import { flash } from '../support/flash.js';
 import {
   bankOf,
   pageBytes,

@@ -4,13 +4,13 @@ import { expect } from 'chai';
 import { decodeBlock, encodeBlock } from 'uf2';
 import { PicobootChip } from '../../src/device/chips/picoboot.js';
 import { Uf2Rom } from '../../src/device/chips/uf2rom.js';
-import { flash } from '../../src/flash/index.js';
 import type { DriveFile } from '../../src/flash/uf2/copy.js';
 import { findDrives } from '../../src/flash/uf2/drives.js';
 import { flashUf2Drive } from '../../src/flash/uf2drive.js';
 import { loadTarget } from '../../src/target/index.js';
 import { DriveBoard, firmwareOf, systemError, target, uf2Of } from '../support/drive.js';
 import { failure } from '../support/failure.js';
+import { flash } from '../support/flash.js';
 import { Random } from '../support/module.js';
 import { UsbBoard } from '../support/usb.js';
 

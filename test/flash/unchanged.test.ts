@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeChip } from '../../src/device/chips/index.js';
 import { transportTo } from '../../src/device/chips/transport.js';
-import { flash } from '../../src/flash/index.js';
 import { loadTarget } from '../../src/target/index.js';
+import { flash } from '../support/flash.js';
 import { stm32Image } from '../support/stm32.js';
 
 const directBoot = new Uint8Array(6000).fill(0x5a);
