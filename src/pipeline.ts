@@ -207,6 +207,7 @@ export function measureOn(
     measure({
       ...{ ...run, image: findImage(built), port, xip, timeoutMs },
       observe: (done, total) => say(bar(done, total)),
+      tell: say,
     }),
   );
 }

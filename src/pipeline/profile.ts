@@ -59,7 +59,11 @@ export async function profileBoards(
         port: string,
         some: readonly VectorPair[],
         observe: (done: number) => void,
-      ) => measure({ ...run, port: await portFor(port, target), vectors: some, observe }),
+      ) => {
+        const tell = (text: string) => say(`${port}: ${text}`);
+        const own = { port: await portFor(port, target), vectors: some, observe, tell };
+        return measure({ ...run, ...own });
+      },
       observe: (done: ReadonlyMap<string, number>) =>
         say([...done].map(([port, count]) => `${port}: ${count}`).join(', ')),
     };

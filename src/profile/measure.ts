@@ -23,6 +23,7 @@ export interface Measurement extends DeviceResult {
  * @param port     'sim', 'sim:usb', or the path of a serial port
  * @param image    path of the built image (the simulator boots it)
  * @param observe  called after each finished vector
+ * @param tell     told what the board is awaited for, where that takes long
  */
 export async function measure(request: {
   readonly manifest: Manifest;
@@ -34,12 +35,16 @@ export async function measure(request: {
   readonly vectors: readonly VectorPair[];
   readonly timeoutMs?: number | undefined;
   readonly observe?: (done: number, total: number) => void;
+  readonly tell?: (text: string) => void;
 }): Promise<Measurement> {
-  const { manifest, module, target, port, image, xip, vectors, timeoutMs, observe } = request;
+  const { manifest, module, target, port, image, xip, vectors, observe } = request;
+  const { timeoutMs, tell } = request;
   const device = await openDevice(port, target, image, { xip });
   try {
     const session = await openSession(device, manifest, {
       ramBytes: target.ramBytes,
+      clockHz: target.clockHz,
+      ...(tell === undefined ? {} : { tell }),
       ...(timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs }),
     });
     const result = await verifyOnDevice(session, manifest, module, vectors, observe);

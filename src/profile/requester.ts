@@ -27,7 +27,12 @@ export interface Request {
   readonly body: Uint8Array;
   /** How long to wait for each attempt's answer: a board answers a repeated request again. */
   readonly waitsMs: readonly number[];
+  /** Called once if no answer has come after a second, with what is awaited and how long at most. */
+  readonly tell?: (text: string) => void;
 }
+
+/** People take shorter waits for none. */
+const tellAfterMs = 1_000;
 
 interface Waiting {
   readonly sequence: number;
@@ -76,14 +81,24 @@ export class Requester {
     this.reader.resetCounts();
     this.hearing.reset();
     this.sequence = (this.sequence + 1) & 0xffff;
+    const telling = setTimeout(() => request.tell?.(waitText(request)), tellAfterMs);
+    try {
+      const { body, tag, version } = await this.answer(request);
+      return { value: this.decoded(command, () => decode(body)), tag, version };
+    } finally {
+      clearTimeout(telling);
+    }
+  }
+
+  /** The answer to a request, sent as often as it says. */
+  private async answer(request: Request): Promise<Frame> {
     for (const waitMs of request.waitsMs) {
       this.reader.abandon();
       const outcome = await this.attempt(request, waitMs);
-      if (outcome === 'lost') throw this.lost(command);
+      if (outcome === 'lost') throw this.lost(request.command);
       if (outcome === 'timeout') continue;
       this.refuseErrors(request, outcome);
-      const { body, tag, version } = outcome;
-      return { value: this.decoded(command, () => decode(body)), tag, version };
+      return outcome;
     }
     throw this.timeout(request);
   }
@@ -168,8 +183,7 @@ export class Requester {
   /** The error after the last time-out; the hint depends on what arrived instead of the answer. */
   private timeout({ command, waitsMs }: Request): BonsaiError {
     const times = waitsMs.length > 1 ? `, asked ${waitsMs.length} times` : '';
-    const seconds = waitsMs.reduce((sum, waitMs) => sum + waitMs, 0) / 1000;
-    const within = `within ${seconds} s${times}`;
+    const within = `within ${secondsOf(waitsMs)} s${times}`;
     const { message, hint } = wordsFor(this.heard(), command, within);
     const sharers = this.device.sharers?.() ?? '';
     if (sharers === '') return this.error(message, hint);
@@ -189,4 +203,11 @@ export class Requester {
   private error(message: string, hint: string): BonsaiError {
     return new BonsaiError('device', this.device.name, message, hint);
   }
+}
+
+const secondsOf = (waitsMs: readonly number[]) =>
+  waitsMs.reduce((sum, waitMs) => sum + waitMs, 0) / 1000;
+
+function waitText({ command, waitsMs }: Request): string {
+  return `waiting for the answer to ${command}, ${secondsOf(waitsMs)} s at most`;
 }

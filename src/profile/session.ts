@@ -3,7 +3,7 @@ import type { Manifest } from '../codegen/manifest.js';
 import type { Device } from '../device/device.js';
 import { BonsaiError } from '../errors.js';
 import type { TensorData } from '../ir/graph.js';
-import type { IoTensor, Plan } from '../plan/types.js';
+import { estimatedCount, type IoTensor, type Plan } from '../plan/types.js';
 import { answerBody, type DeviceMemory, type Hello, requestBody, tagOf } from './protocol.js';
 import { anyTag, Requester } from './requester.js';
 import { type Answering, readOutputs, readTable, writeInputs } from './transfer.js';
@@ -11,10 +11,14 @@ import { type Answering, readOutputs, readTable, writeInputs } from './transfer.
 export interface SessionOptions {
   /** Time-out of an answer other than that of a run; default 3 s, with a simulator 60 s. */
   readonly timeoutMs?: number;
-  /** Time-out of one run of the model; default 5 minutes. */
+  /** Time-out of one run of the model; default: by the plan's estimate (runTimeoutOf). */
   readonly runTimeoutMs?: number;
+  /** The board's clock, for that estimate; default: what the board says. */
+  readonly clockHz?: number;
   /** RAM of the board; null or absent: unknown. */
   readonly ramBytes?: number | null;
+  /** Told what is awaited, and how long at most, when an answer takes a second or more. */
+  readonly tell?: (text: string) => void;
 }
 
 export interface Inference {
@@ -56,7 +60,29 @@ const countSlack = 1_000_000;
 const defaultTimeoutMs = 3_000;
 /** Longer, since other work on this machine slows a simulator down. */
 const simulatorTimeoutMs = 60_000;
-const defaultRunTimeoutMs = 300_000;
+/** Estimates are right within a factor of 2; the hooks of a run with checksums take longer. */
+const runsOfTimeout = 10;
+const leastRunTimeoutMs = 10_000;
+/** A simulator's speed depends on the machine; the slowest run at a hundredth of the board's. */
+const simulatorSlowness = 100;
+const leastSimulatedRunTimeoutMs = 300_000;
+
+/**
+ * How long a run may take: ten times what the plan estimates, and at least 10 s; on a simulator at
+ * least 5 minutes.
+ */
+export function runTimeoutOf(
+  plan: Pick<Plan, 'steps'>,
+  clockHz: number,
+  isSimulated: boolean,
+): number {
+  const estimateMs = (1000 * estimatedCount(plan)) / clockHz;
+  const [slowness, leastMs] = isSimulated
+    ? [simulatorSlowness, leastSimulatedRunTimeoutMs]
+    : [1, leastRunTimeoutMs];
+  const ms = Math.ceil(estimateMs * runsOfTimeout * slowness);
+  return Math.min(Math.max(ms, leastMs), longestRunSeconds * 1000);
+}
 
 /**
  * Sends hello to the device and checks that it runs the firmware of `manifest`.
@@ -69,10 +95,14 @@ export async function openSession(
   options: SessionOptions = {},
 ): Promise<Session> {
   const { plan, spans } = manifest;
-  const timeouts = timeoutsOf(device, options);
+  const { tell = () => {} } = options;
+  const timeoutMs = options.timeoutMs ?? timeoutOf(device);
   const requester = new Requester(device);
-  const hello = await greet(requester, device.name, manifest, timeouts);
-  const requests = requestsTo(requester, manifest, hello, timeouts);
+  const hello = await greet(requester, device.name, manifest, { timeoutMs, tell });
+  const { clockHz = hello.clockHz } = options;
+  const { runTimeoutMs = runTimeoutOf(plan, clockHz, device.simulation !== null) } = options;
+  const waiting = { timeoutMs, runTimeoutMs, tell };
+  const requests = requestsTo(requester, manifest, hello, waiting);
   await checkLayout(requests, device.name, manifest);
 
   /** A run on these inputs. */
@@ -109,7 +139,7 @@ export async function openSession(
         memoryWithin(body, plan, options.ramBytes ?? null),
       ),
     async reboot() {
-      const waitsMs = [timeouts.timeoutMs];
+      const waitsMs = [timeoutMs];
       const request = { tag: tagOf(manifest.tag), body: requestBody.empty(), waitsMs };
       await requester.request({ ...request, command: 'reboot' }, answerBody.empty);
     },
@@ -117,25 +147,22 @@ export async function openSession(
   };
 }
 
-type Timeouts = Required<Pick<SessionOptions, 'timeoutMs' | 'runTimeoutMs'>>;
+/** How long answers may take, and who is told of those that take long. */
+type Waiting = Required<Pick<SessionOptions, 'timeoutMs' | 'runTimeoutMs' | 'tell'>>;
 
-function timeoutsOf({ simulation }: Device, options: SessionOptions): Timeouts {
-  const {
-    timeoutMs = simulation === null ? defaultTimeoutMs : simulatorTimeoutMs,
-    runTimeoutMs = defaultRunTimeoutMs,
-  } = options;
-  return { timeoutMs, runTimeoutMs };
-}
+const timeoutOf = ({ simulation }: Device) =>
+  simulation === null ? defaultTimeoutMs : simulatorTimeoutMs;
 
 /** @throws BonsaiError 'device' when another model, target or build answers */
 async function greet(
   requester: Requester,
   deviceName: string,
   { plan, tag }: Manifest,
-  { timeoutMs }: Timeouts,
+  { timeoutMs, tell }: Omit<Waiting, 'runTimeoutMs'>,
 ): Promise<Hello> {
+  const waitsMs = [timeoutMs, timeoutMs];
   const { value: found, tag: itsTag } = await requester.exchange(
-    { command: 'hello', tag: anyTag, body: requestBody.empty(), waitsMs: [timeoutMs, timeoutMs] },
+    { command: 'hello', tag: anyTag, body: requestBody.empty(), waitsMs, tell },
     answerBody.hello,
   );
   const hint = `flash this model first: bonsaic flash DIR --port ${deviceName}`;
@@ -167,17 +194,17 @@ function requestsTo(
   requester: Requester,
   manifest: Manifest,
   { maxBodyBytes }: Hello,
-  { timeoutMs, runTimeoutMs }: Timeouts,
+  { timeoutMs, runTimeoutMs, tell }: Waiting,
 ): Requests {
   const tag = tagOf(manifest.tag);
   return {
     maxBodyBytes,
     ask: (command, body, decode) =>
-      requester.request({ command, tag, body, waitsMs: [timeoutMs, timeoutMs] }, decode),
+      requester.request({ command, tag, body, waitsMs: [timeoutMs, timeoutMs], tell }, decode),
     run: (command, decode) => {
       const body = requestBody.empty();
       const waitsMs = runWaits(timeoutMs, runTimeoutMs);
-      const request = { command, tag, body, waitsMs };
+      const request = { command, tag, body, waitsMs, tell };
       return requester.request(request, decode);
     },
   };
@@ -244,7 +271,7 @@ function checkSteps(
   // nanoseconds come from a clock that may stand still for longer.
   const pieceSteps = Math.floor(maxBodyBytes / 8);
   const lastPiece = steps.slice(Math.floor((steps.length - 1) / pieceSteps) * pieceSteps);
-  if (unit !== 'nanoseconds' && count > 0 && lastPiece.every((step) => step === 0)) {
+  if (unit !== 'nanoseconds' && lastPiece.every((step) => step === 0)) {
     throw new BonsaiError(
       'device',
       deviceName,

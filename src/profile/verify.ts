@@ -81,6 +81,7 @@ export async function verifyOnDevice(
     const run = { vector, earlier: earlierOf(vectors, index), isFirst, isLocated: mismatches > 0 };
     const checked = await checkVector(session, manifest, expect, run);
     counts.push(checked.count);
+    requireCounting(session, counts);
     layersChecked += checked.layers;
     if (isFirst) {
       firstChecksums = checked.checksums;
@@ -179,6 +180,27 @@ async function checkVector(
   );
   if (span >= 0) expectSame(session, isDeepStrictEqual(await again(session.checksums), found));
   return { ...result, checksums: found, span };
+}
+
+/**
+ * A run takes a cycle at least. A clock of nanoseconds may stand still for a short run, but not for
+ * two.
+ *
+ * @throws BonsaiError 'device' when the board has not counted
+ */
+function requireCounting(
+  { deviceName, hello: { unit } }: Session,
+  counts: readonly number[],
+): void {
+  const leastRuns = unit === 'nanoseconds' ? 2 : 1;
+  const last = counts.slice(-leastRuns);
+  if (last.length < leastRuns || last.some((count) => count > 0)) return;
+  throw new BonsaiError(
+    'device',
+    deviceName,
+    `counts no ${unit} for a run of the model`,
+    'its counter stands still: power it off and on, without a debugger; does it have the chip of the target?',
+  );
 }
 
 /** @param counts one per run, at least one */

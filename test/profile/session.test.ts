@@ -3,7 +3,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { type Command, encodeFrame, errorType, type Frame } from '../../src/profile/protocol.js';
-import { openSession } from '../../src/profile/session.js';
+import { openSession, runTimeoutOf } from '../../src/profile/session.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
 
@@ -370,6 +370,56 @@ describe('profile/session', () => {
         expect(error.hint).to.match(hint);
       });
     }
+  });
+
+  const mebi = 2 ** 20;
+  const timeouts: [edge: string, count: number, simulated: boolean, seconds: number][] = [
+    ['nothing to estimate', 0, false, 10],
+    ['a run of a second: ten times that', mebi, false, 10],
+    ['a longer run', 1.5 * mebi, false, 15],
+    ['more than a day', 1e12, false, 86_400],
+    ['a simulator of a short run', 0, true, 300],
+    ['a simulator of 0.3 s on the board', 0.3 * mebi, true, 300],
+    ['a simulator of a longer run', mebi, true, 1000],
+  ];
+  for (const [edge, count, simulated, seconds] of timeouts) {
+    it(`waits for a run: ${edge}`, () => {
+      const [step] = manifest.plan.steps;
+      const alternatives = [{ ...step?.alternatives[0], count }];
+      const plan = { steps: [{ ...step, alternatives }] } as never;
+      expect(runTimeoutOf(plan, mebi, simulated)).to.equal(1000 * seconds);
+    });
+  }
+
+  it('a board that is silent in a run: tells what it waits for, ends after the estimate’s time-out', async () => {
+    const told: string[] = [];
+    const misbehave = (command: Command) => (command === 'infer' ? () => nothing : undefined);
+    const board = new FakeBoard(module, manifest, { misbehave });
+    const tell = (text: string) => void told.push(text);
+    const work = async () => {
+      const session = await openSession(board, manifest, { tell });
+      return session.infer([input]).catch((error: unknown) => error);
+    };
+    const error = await inVirtualTime(work, 11_000);
+    expect(error).to.include({ message: 'did not finish infer within 10 s, asked 3 times' });
+    expect(told).to.deep.equal(['waiting for the answer to infer, 10 s at most']);
+  });
+
+  it('says nothing of answers that come within a second, and --timeout wins', async () => {
+    const told: string[] = [];
+    const misbehave = (command: Command, attempt: number) =>
+      command === 'infer' && attempt === 1 ? () => nothing : undefined;
+    const tell = (text: string) => void told.push(text);
+    const work = async (timeoutMs: number, options: FakeOptions) => {
+      const board = new FakeBoard(module, manifest, options);
+      const times = { timeoutMs, runTimeoutMs: 1_500_000, tell };
+      const session = await openSession(board, manifest, times);
+      return session.infer([input]);
+    };
+    await inVirtualTime(() => work(990, { misbehave }), 2000);
+    expect(told).to.deep.equal([]);
+    await inVirtualTime(() => work(1010, { misbehave }), 2000);
+    expect(told).to.deep.equal(['waiting for the answer to infer, 1500 s at most']);
   });
 
   it('refuses a device whose layout is not the manifest’s', async () => {

@@ -31,6 +31,30 @@ function withLayers(pair: VectorPair, change: (layer: LayerChecksum) => LayerChe
 }
 
 describe('profile/verify', () => {
+  const still = { stepCount: () => 0 };
+  const standing: [edge: string, options: FakeOptions, refused: RegExp | null][] = [
+    ['all counts zero', { counts: [0], ...still }, /counts no cycles for a run of the model/],
+    ['a run of zero cycles', { counts: [9, 9, 9, 9, 0, 9] }, /counts no cycles for a run/],
+    ['a run of one cycle', { counts: [1] }, null],
+    ['steps alone zero', { counts: [9], ...still }, /counts no cycles for the last 3 steps/],
+    [
+      'steps and their run zero',
+      { counts: [9, 9, 0, 9], ...still },
+      /counts no cycles for the last 3 steps/,
+    ],
+    ['instructions', { counts: [0], unit: 1 }, /counts no instructions for a run of the model/],
+    ['a clock that stands still', { counts: [0], unit: 2 }, /counts no nanoseconds for a run/],
+    ['a clock that stood still for a run', { counts: [9, 9, 9, 0, 9, 0], unit: 2 }, null],
+  ];
+  for (const [edge, options, refused] of standing) {
+    it(`counters: ${edge}`, async () => {
+      const outcome = await verify(options).catch((error: unknown) => error);
+      if (refused === null) expect(outcome).not.to.be.instanceOf(Error);
+      else expect(outcome).to.include({ exitStatus: 5, where: 'fake' });
+      if (refused !== null) expect((outcome as Error).message).to.match(refused);
+    });
+  }
+
   it('measures: counts of every vector, their median, steps, checksums, memory', async () => {
     // Runs: vector 0 infers, takes checksums and profiles; the others infer only.
     const result = await verify({ counts: [70, 0, 0, 50, 60, 90], clockHz: 1000 });

@@ -37,6 +37,10 @@ export interface FakeOptions {
   readonly target?: string;
   readonly maxBody?: number;
   readonly clockHz?: number;
+  /** Of counts, as in `hello`; default: cycles. */
+  readonly unit?: number;
+  /** Counts of the steps; default: 100 and more. */
+  readonly stepCount?: (index: number) => number;
   /** Called for each request; attempts of a command count from 1. */
   readonly misbehave?: (command: Command, attempt: number) => Misbehaviour | undefined;
   /** Makes the kernel of that tensor compute wrong values, from run `from` on. */
@@ -167,12 +171,14 @@ export class FakeBoard implements Device {
 
   private bodyOf(command: Command, body: Uint8Array): Uint8Array {
     const { plan, spans } = this.manifest;
+    const { stepCount = (index) => 100 + index } = this.options;
     const request = Buffer.from(body);
     switch (command) {
       case 'hello': {
-        const { sha256, clockHz = 1e6, maxBody = maxBodyBytes, target } = this.options;
+        const { sha256, clockHz = 1e6, unit = 0, maxBody = maxBodyBytes, target } = this.options;
         const fixed = Buffer.alloc(7);
         fixed.writeUInt32LE(clockHz, 0);
+        fixed.writeUInt8(unit, 4);
         fixed.writeUInt16LE(maxBody, 5);
         const about = `${target ?? plan.target}\0${version}\0chain\0`;
         const hash = Buffer.from(sha256 ?? this.module.sha256, 'hex');
@@ -191,7 +197,7 @@ export class FakeBoard implements Device {
         this.inputBytes(request.readUInt16LE(0)).set(request.subarray(6), request.readUInt32LE(2));
         return Buffer.alloc(0);
       case 'profile':
-        this.stepCounts = plan.steps.map(({ index }) => 100 + index);
+        this.stepCounts = plan.steps.map(({ index }) => stepCount(index));
         return u64s([this.run()]);
       case 'infer':
         return u64s([this.run()]);
