@@ -2,203 +2,69 @@
  * Measures models on simulated boards; writes the tables and the plot of docs/performance.md, and the table of
  * README.md.
  *
- *     npm run bench -- [--models DIR] [--targets a,b] [--write] [--costs [--only KERNEL,KERNEL]]
+ *     npm run bench -- [--models DIR] [--targets a,b] [--write | --check] [--costs [--only KERNEL,KERNEL]]
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
- * Each model with vectors beside it (DIR/../golden/NAME.json) is checked bit for bit while it is
- * measured. Without --models it measures the example. --write replaces the tables of these targets in
- * docs/performance.md, and without --targets docs/performance.svg. --costs first measures the costs of every kernel on
+ * It measures the example, and with --models each model with vectors beside it (DIR/../golden/NAME.json), which is
+ * checked bit for bit meanwhile; without --targets on all boards of docs/performance.md. --write replaces these rows
+ * there, and README's table and docs/performance.svg where all of its bars were measured. --check writes nothing,
+ * but prints the lines that are stale and ends with 1 if there are any. --costs first measures the costs of every kernel on
  * these targets and writes costs.json and code.json of their cores, by which kernels are chosen; with --only
  * it measures the named kernels, and the others keep their figures. Where core.json says that costs are cycles but
  * the simulator counts instructions, they are modelled cycles (qemu/cycles.ts).
  * --operators measures layers of all shapes instead, each with the kernel that is chosen for it
  * (operators.ts).
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { buildProject, findImage } from '../src/build/index.js';
-import { firmwareFiles, writeProject } from '../src/build/project.js';
 import { type Costs, goals } from '../src/ir/op.js';
-import { compile } from '../src/pipeline.js';
-import type { CompileOptions } from '../src/plan/types.js';
-import { measure } from '../src/profile/measure.js';
-import { readVectors } from '../src/profile/vectors.js';
-import { makeReport, type Report } from '../src/report/index.js';
-import { thousands } from '../src/report/text.js';
+import type { Report } from '../src/report/index.js';
 import { coreFolder, loadTarget, type Target } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import type { MeasureRequest } from '../src/tune/measure.js';
 import { only, trialsOf } from '../src/tune/trials.js';
-import { replaceParts, replaceSection } from './document.js';
+import { headingsOf, mergedRows, staleLines, withParts, withSection } from './document.js';
+import {
+  alike,
+  benchModel,
+  benchmarksOf,
+  comparedModels,
+  comparedTargets,
+  count,
+  header,
+  measureRow,
+  missesSentence,
+  picoHeader,
+  picoRow,
+  referenceOf,
+} from './models.js';
 import { benchOperators } from './operators.js';
 import { type Bar, plot } from './plot.js';
 import { execute } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
-
-interface Figures {
-  /** Cycles or instructions, whichever the target counts. */
-  readonly count: number;
-  readonly codeBytes: number;
-  readonly flashBytes: number;
-  readonly arenaBytes: number;
-}
-
-interface Baseline {
-  readonly targets: Readonly<Record<string, Readonly<Record<string, Figures>>>>;
-}
-
-const baseline = JSON.parse(
-  readFileSync(new URL('baseline.json', import.meta.url), 'utf8'),
-) as Baseline;
-
-/** The options of a column of the table. */
-type Mode = Pick<CompileOptions, 'optimize' | 'xip'>;
-
-const fastest: Mode = { optimize: 'speed', xip: 'ideal' };
-const usual: Mode = { optimize: 'balanced', xip: 'model' };
-/** The conditions of the baseline on the Pico, for README's table. */
-const alike: Mode = { optimize: 'balanced', xip: 'ideal' };
-const smallest: Mode = { optimize: 'size', xip: 'model' };
-
-interface Run {
-  readonly report: Report;
-  /**
-   * For a simulator that counts instructions and a core with a model of its cycles, otherwise null.
-   */
-  readonly estimatedCycles: number | null;
-}
-
-/** Compiles, builds and runs one model on a simulated board. */
-async function bench(
-  targetName: string,
-  modelPath: string,
-  vectorsPath: string,
-  mode: Mode,
-): Promise<Run> {
-  const target = loadTarget(targetName);
-  const bytes = readFileSync(modelPath);
-  const options = { ...mode, rounding: 'tflm', faithful: false, keepInput: false } as const;
-  const { module, plan, emission } = compile({ bytes, path: modelPath, target, options });
-  const { manifest } = emission;
-  const directory = mkdtempSync(join(tmpdir(), 'bonsaic-bench-'));
-  try {
-    const project = join(directory, 'project');
-    writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
-    const built = await buildProject(project, { target, manifest });
-    const vectors = readVectors(readFileSync(vectorsPath), vectorsPath, plan);
-    const measured = await measure({
-      manifest,
-      module,
-      target,
-      port: 'sim',
-      image: findImage(built),
-      xip: mode.xip,
-      vectors,
-    });
-    const core = target.simulator === 'qemu' ? coreOf(target.coreName) : null;
-    let estimatedCycles: number | null = null;
-    if (core !== null) {
-      const { run } = await execute(built.elf, target, manifest, vectors[0]?.inputs ?? []);
-      estimatedCycles = estimateCycles(core, run).reduce((sum, cycles) => sum + cycles, 0);
-    }
-    return { report: makeReport({ manifest, built, measured }), estimatedCycles };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-const mega = (count: number) => (count / 1e6).toFixed(count < 1e6 ? 3 : 2);
-const count = (report: Report) => report.latency?.count ?? 0;
-
-const estimate = ({ estimatedCycles: cycles }: Run) => (cycles === null ? '' : mega(cycles));
-
-function row(runs: readonly [speed: Run, balanced: Run, size: Run], reference?: Figures): string {
-  const reports = runs.map(({ report }) => report);
-  const [{ report: speed }, { report: balanced }, { report: size }] = runs;
-  const { memory } = balanced;
-  const wrong = reports.reduce((sum, { verify }) => sum + (verify?.mismatches ?? 0), 0);
-  const checked = reports.reduce((sum, { verify }) => sum + (verify?.vectors ?? 0), 0);
-  const copied = memory.sramCopyBytes;
-  const cells = [
-    speed.model.name,
-    mega(speed.model.liveMacs),
-    mega(count(speed)),
-    mega(count(balanced)),
-    mega(count(size)),
-    reference === undefined ? '' : mega(reference.count),
-    (speed.model.macs / count(speed)).toFixed(2),
-    estimate(runs[0]),
-    estimate(runs[1]),
-    memory.codeBytes,
-    size.memory.codeBytes,
-    reference?.codeBytes ?? '',
-    speed.memory.flashBytes,
-    memory.flashBytes,
-    size.memory.flashBytes,
-    reference?.flashBytes ?? '',
-    memory.arenaBytes,
-    reference?.arenaBytes ?? '',
-    (memory.ramBytes ?? 0) - copied,
-    copied,
-    wrong === 0 ? `${checked} exact` : `${wrong} DIFFER`,
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-/** A row of README's table. */
-function picoRow({ model, memory, latency }: Report, reference: Figures): string {
-  const beside = (ours: number, theirs: number, text: (value: number) => string) => [
-    text(ours),
-    text(theirs),
-    `${(theirs / ours).toFixed(1)}×`,
-  ];
-  const cells = [
-    model.name,
-    ...beside(latency?.count ?? 0, reference.count, mega),
-    ...beside(memory.flashBytes ?? 0, reference.flashBytes, thousands),
-    ...beside(memory.arenaBytes, reference.arenaBytes, thousands),
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-const picoHeader = [
-  '| on a Pico | M cycles | TFLM | faster | flash B | TFLM | smaller | arena B | TFLM | smaller |',
-  `|---|${'--:|'.repeat(9)}`,
-];
-
-const header = [
-  '| model | live M MAC | speed | balanced | size | TFLM + CMSIS-NN | MAC per count | cycles, speed (estimate) | cycles, balanced (estimate) | code B | code B, size | TFLM | flash B, speed | flash B | flash B, size | TFLM | arena B | TFLM | RAM B | copied to RAM B | vectors |',
-  `|${'---|'.repeat(21)}`,
-];
-
-function benchmarks(directory: string | undefined): [model: string, vectors: string][] {
-  if (directory === undefined) {
-    const example = 'examples/activity';
-    return [[join(example, 'activity.tflite'), join(example, 'vectors.json')]];
-  }
-  return readdirSync(directory)
-    .filter((file) => file.endsWith('.tflite'))
-    .map((file) => [
-      join(directory, file),
-      join(dirname(directory), 'golden', `${basename(file, '.tflite')}.json`),
-    ]);
-}
 
 const { values } = parseArgs({
   options: {
     models: { type: 'string' },
     targets: { type: 'string' },
     write: { type: 'boolean' },
+    check: { type: 'boolean' },
     costs: { type: 'boolean' },
     operators: { type: 'boolean' },
     optimize: { type: 'string' },
     only: { type: 'string' },
   },
 });
-const targets = values.targets?.split(',') ?? Object.keys(baseline.targets);
+const performance = 'docs/performance.md';
+const picture = 'docs/performance.svg';
+
+const ownTargets = values.costs === true || values.operators === true;
+/** 'rp2040 (Cortex-M0+), M cycles': the boards of the tables of models. */
+const documented = headingsOf(readFileSync(performance, 'utf8'), 'models').map(
+  (heading) => heading.split(' ')[0] ?? '',
+);
+const targets = values.targets?.split(',') ?? (ownTargets ? comparedTargets : documented);
 
 /** For a core whose costs are cycles although its simulator counts instructions: a model of it. */
 function modelledCycles(target: Target): Pick<MeasureRequest, 'countLayers'> {
@@ -250,42 +116,58 @@ if (values.costs) {
   for (const name of targets) await measureCosts(name, templates);
 }
 
-async function benchModels(): Promise<void> {
-  const sections: string[] = [];
+/** The documents with the figures of the models as measured now, by path. */
+async function measureModels(): Promise<ReadonlyMap<string, string>> {
+  const measured: { readonly heading: string; readonly rows: readonly string[] }[] = [];
   const bars: Bar[] = [];
-  const pico: string[] = [];
+  const pico: { readonly ideal: Report; readonly usual: Report; readonly row: string }[] = [];
   for (const target of targets) {
-    const { coreName: core } = loadTarget(target);
     const rows: string[] = [];
     let unit = '';
-    for (const [model, vectors] of benchmarks(values.models)) {
-      const runs = [
-        await bench(target, model, vectors, fastest),
-        await bench(target, model, vectors, usual),
-        await bench(target, model, vectors, smallest),
-      ] as const;
-      const speed = runs[0].report;
-      const reference = baseline.targets[target]?.[speed.model.name];
-      unit = speed.latency?.unit ?? '';
-      rows.push(row(runs, reference));
-      console.error(target, rows.at(-1));
+    for (const benchmark of benchmarksOf(values.models)) {
+      const { text, fastest, usual } = await measureRow(target, benchmark);
+      rows.push(text);
+      console.error(target, text);
+      const { name } = fastest.model;
+      unit = fastest.latency?.unit ?? '';
+      const reference = referenceOf(target, name);
       if (reference === undefined) continue;
-      if (target === 'rp2040') {
-        const { report } = await bench(target, model, vectors, alike);
-        pico.push(picoRow(report, reference));
-      }
-      const group = `${target} ${speed.model.name}`;
-      bars.push({ group, ours: count(speed), theirs: reference.count });
+      bars.push({ group: `${target} ${name}`, ours: count(fastest), theirs: reference.count });
+      if (target !== 'rp2040') continue;
+      const { report: ideal } = await benchModel(target, benchmark, alike);
+      pico.push({ ideal, usual, row: picoRow(ideal, reference) });
     }
-    sections.push(`### ${target} (${core}), M ${unit}\n\n${[...header, ...rows].join('\n')}`);
+    const heading = `### ${target} (${loadTarget(target).coreName}), M ${unit}`;
+    measured.push({ heading, rows });
   }
-  const lines = sections.join('\n\n');
-  console.log(lines);
-  if (values.write) {
-    replaceParts('models', sections);
-    if (pico.length > 0) replaceSection('pico', [...picoHeader, ...pico].join('\n'), 'README.md');
-    // The plot shows all boards.
-    if (values.targets === undefined) writeFileSync('docs/performance.svg', plot(bars));
+  // Read last: measuring takes minutes.
+  const document = readFileSync(performance, 'utf8');
+  const sections = measured.map(({ heading, rows }) => {
+    const merged = mergedRows(document, 'models', heading, rows);
+    return [heading, '', ...header, ...merged].join('\n');
+  });
+  const documents = new Map([[performance, withParts(document, 'models', sections)]]);
+  if (pico.length === comparedModels('rp2040')) {
+    const table = [...picoHeader, ...pico.map(({ row }) => row), '', missesSentence(pico)];
+    const readme = readFileSync('README.md', 'utf8');
+    documents.set('README.md', withSection(readme, 'pico', table.join('\n')));
+  }
+  // The plot shows all boards.
+  const allBars = comparedTargets.reduce((sum, target) => sum + comparedModels(target), 0);
+  if (bars.length === allBars) documents.set(picture, plot(bars));
+  return documents;
+}
+
+/** Writes the documents with their figures measured anew, or says which lines are stale. */
+async function benchModels(): Promise<void> {
+  const documents = await measureModels();
+  for (const [path, text] of documents) {
+    if (values.write) writeFileSync(path, text);
+    if (!values.check) continue;
+    for (const line of staleLines(readFileSync(path, 'utf8'), text)) {
+      console.error(`${path} is stale; measured now: ${line}`);
+      process.exitCode = 1;
+    }
   }
 }
 
