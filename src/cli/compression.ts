@@ -132,12 +132,15 @@ function concludeCompression(
   fault: BonsaiError | null,
 ): void {
   const { output, json, force = false } = flags;
-  const model = { ...report.model, path: join(output, 'model.tflite') };
-  const document = { ...report, model };
+  const name = 'model.tflite';
+  const withPath = (path: string) => ({ ...report, model: { ...report.model, path } });
+  const document = withPath(join(output, name));
+  const { model } = document;
   const files = {
-    'model.tflite': file,
+    [name]: file,
     'recipe.json': `${JSON.stringify(recipe, null, 2)}\n`,
-    'report.json': `${JSON.stringify(document, null, 2)}\n`,
+    // Relative to its folder, which may be moved, and is the same wherever it was made.
+    'report.json': `${JSON.stringify(withPath(name), null, 2)}\n`,
     'report.txt': `${compressText(report, 100)}\n`,
     'bonsaic.json': defaultsFor(flags),
   };
