@@ -24,6 +24,7 @@ import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import type { MeasureRequest } from '../src/tune/measure.js';
 import { only, trialsOf } from '../src/tune/trials.js';
+import { withModelledCycles } from './derived.js';
 import { headingsOf, mergedRows, staleLines, withParts, withSection } from './document.js';
 import {
   alike,
@@ -146,7 +147,8 @@ async function measureModels(): Promise<ReadonlyMap<string, string>> {
     const merged = mergedRows(document, 'models', heading, rows);
     return [heading, '', ...header, ...merged].join('\n');
   });
-  const documents = new Map([[performance, withParts(document, 'models', sections)]]);
+  const figures = withModelledCycles(withParts(document, 'models', sections));
+  const documents = new Map([[performance, figures]]);
   if (pico.length === comparedModels('rp2040')) {
     const table = [...picoHeader, ...pico.map(({ row }) => row), '', missesSentence(pico)];
     const readme = readFileSync('README.md', 'utf8');

@@ -40,6 +40,31 @@ export function withParts(document: string, name: string, parts: readonly string
   return withSection(document, name, [...all.values()].join('\n\n'));
 }
 
+/** Cells of the rows of each part's table, by the part's heading without its marks. */
+export function rowsOf(
+  document: string,
+  name: string,
+): ReadonlyMap<string, readonly (readonly string[])[]> {
+  return new Map(
+    partsOf(document, name).map((part) => [
+      headingOf(part).replace('### ', ''),
+      tableIn(part).map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      ),
+    ]),
+  );
+}
+
+/** Lines of the first table of a part, below its header and the line under that. */
+const tableIn = (part: string): readonly string[] =>
+  part
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2);
+
 /** What a row of a table is about: its first cell. */
 const nameOf = (row: string) => row.split('|')[1]?.trim() ?? '';
 
@@ -51,9 +76,7 @@ export function mergedRows(
   rows: readonly string[],
 ): readonly string[] {
   const part = partsOf(document, name).find((one) => headingOf(one) === heading) ?? '';
-  // Below the header and its line.
-  const present = part.split('\n').flatMap((line) => (line.startsWith('|') ? [line] : []));
-  const all = new Map([...present.slice(2), ...rows].map((row) => [nameOf(row), row]));
+  const all = new Map([...tableIn(part), ...rows].map((row) => [nameOf(row), row]));
   return [...all.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 

@@ -84,42 +84,59 @@ export const benchmarkOf = (directory: string, file: string): Benchmark => ({
   vectors: join(dirname(directory), 'golden', `${basename(file, '.tflite')}.json`),
 });
 
-/** Compiles, builds and runs one model on a simulated board. */
-export async function benchModel(
+/** Compiles and builds a model in a directory that is there while `work` goes on. */
+async function withBuilt<T>(
   targetName: string,
-  { model: modelPath, vectors: vectorsPath }: Benchmark,
+  path: string,
   mode: Mode,
-): Promise<Run> {
+  work: (made: Made) => Promise<T>,
+): Promise<T> {
   const target = loadTarget(targetName);
-  const bytes = readFileSync(modelPath);
+  const bytes = readFileSync(path);
   const options = { ...mode, rounding: 'tflm', faithful: false, keepInput: false } as const;
-  const { module, plan, emission } = compile({ bytes, path: modelPath, target, options });
-  const { manifest } = emission;
+  const compiled = compile({ bytes, path, target, options });
+  const { manifest, files } = compiled.emission;
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-bench-'));
   try {
     const project = join(directory, 'project');
-    writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
+    writeProject(project, new Map([...files, ...firmwareFiles(target)]));
     const built = await buildProject(project, { target, manifest });
-    const vectors = readVectors(readFileSync(vectorsPath), vectorsPath, plan);
-    const measured = await measure({
-      manifest,
-      module,
-      target,
-      port: 'sim',
-      image: findImage(built),
-      xip: mode.xip,
-      vectors,
-    });
-    const core = target.simulator === 'qemu' ? coreOf(target.coreName) : null;
-    let estimatedCycles: number | null = null;
-    if (core !== null) {
-      const { run } = await execute(built.elf, target, manifest, vectors[0]?.inputs ?? []);
-      estimatedCycles = estimateCycles(core, run).reduce((sum, cycles) => sum + cycles, 0);
-    }
-    return { report: makeReport({ manifest, built, measured }), estimatedCycles };
+    return await work({ target, compiled, built });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+interface Made {
+  readonly target: ReturnType<typeof loadTarget>;
+  readonly compiled: ReturnType<typeof compile>;
+  readonly built: Awaited<ReturnType<typeof buildProject>>;
+}
+
+/** Bytes of one model on a board, without a run. */
+export const buildModel = (target: string, { model }: Benchmark, mode: Mode): Promise<Report> =>
+  withBuilt(target, model, mode, async ({ compiled, built }) =>
+    makeReport({ manifest: compiled.emission.manifest, built }),
+  );
+
+/** Compiles, builds and runs one model on a simulated board. */
+export const benchModel = (target: string, { model, vectors }: Benchmark, mode: Mode) =>
+  withBuilt(target, model, mode, (made) => run(made, vectors, mode));
+
+async function run({ target, compiled, built }: Made, path: string, { xip }: Mode): Promise<Run> {
+  const { module, plan, emission } = compiled;
+  const { manifest } = emission;
+  const vectors = readVectors(readFileSync(path), path, plan);
+  const image = findImage(built);
+  const measured = await measure({ manifest, module, target, port: 'sim', image, xip, vectors });
+  const core = target.simulator === 'qemu' ? coreOf(target.coreName) : null;
+  let estimatedCycles: number | null = null;
+  if (core !== null) {
+    const inputs = vectors[0]?.inputs ?? [];
+    const { run: blocks } = await execute(built.elf, target, manifest, inputs);
+    estimatedCycles = estimateCycles(core, blocks).reduce((sum, cycles) => sum + cycles, 0);
+  }
+  return { report: makeReport({ manifest, built, measured }), estimatedCycles };
 }
 
 /** A row of docs/performance.md: a model on a target, for each goal. */
