@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';
-import { estimate, inspectModel } from '../pipeline/inspect.js';
+import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
 import { analysed, load } from '../pipeline.js';
 import { describe, descriptionText } from '../report/description.js';
@@ -16,7 +16,7 @@ import {
   targetOf,
   withCompileOptions,
 } from './options.js';
-import { conclude, printJson, printResult, terminalColumns } from './output.js';
+import { conclude, printResult, terminalColumns } from './output.js';
 
 interface InspectFlags extends CompileFlags {
   readonly model?: string;
@@ -49,7 +49,7 @@ export function addInspect(program: Command): void {
 
 /**
  * The table of operators comes first: it takes no plan. A float model is described too, since it can
- * be compressed; another model that does not compile ends with its error.
+ * be compressed. A model that no target takes ends with its error, as compile does.
  */
 function inspect(request: Omit<CompileRequest, 'target'>, flags: InspectFlags): void {
   const { model, operators, fault, proven } = inspectModel(request);
@@ -61,15 +61,11 @@ function inspect(request: Omit<CompileRequest, 'target'>, flags: InspectFlags): 
   }
   const description = { ...describe(proven.source, model.bytes), proofs: proven.proofs };
   const names = flags.target === undefined ? listTargets() : [flags.target];
-  const known = analysed(proven);
-  const targets = names.map((name) =>
-    estimate({ ...request, target: targetOf({ target: name }) }, known),
-  );
-  if (flags.json) printJson({ ...description, operators, targets });
-  else {
-    const style = { width, why: flags.why === true };
-    printResult(`\n${descriptionText(description, targets, style)}`);
-  }
+  const boards = names.map((name) => targetOf({ target: name }));
+  const { targets, fault: refused } = estimates(request, boards, analysed(proven));
+  const style = { width, why: flags.why === true };
+  const text = () => `\n${descriptionText(description, targets, style)}`;
+  conclude(flags.json, { ...description, operators, targets }, text, fault ?? refused);
 }
 
 function dump(request: Omit<CompileRequest, 'target'>, pass: string): void {

@@ -12,6 +12,7 @@ import { type Analysed, load, modelName, planned } from '../pipeline.js';
 import { acceptNode, acceptTypes } from '../plan/choose/accept.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
 import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
+import type { Target } from '../target/index.js';
 import type { CompileRequest } from './types.js';
 
 type Inspected = Omit<CompileRequest, 'target' | 'observe'>;
@@ -97,10 +98,26 @@ function nodesOf(proven: Proven | null, fault: BonsaiError | null): readonly Jud
   });
 }
 
-/** What the model would need on the target, or why it does not compile for it. */
-export function estimate(request: CompileRequest, known: Analysed): Estimate {
-  return estimateOf(request.target, () => {
-    const { module, ...plan } = planned(request, known);
-    return { plan: plan.plan, tables: emitProgram(module, plan).tables };
-  });
+/** What the model would need on each target, and the error of a model that compiles for none. */
+export function estimates(
+  request: Omit<CompileRequest, 'target'>,
+  targets: readonly Target[],
+  known: Analysed,
+): { readonly targets: readonly Estimate[]; readonly fault: BonsaiError | null } {
+  const refusals: BonsaiError[] = [];
+  const all = targets.map((target) =>
+    estimateOf(target, () => {
+      const made = attempt(() => emitted({ ...request, target }, known));
+      if (!(made instanceof BonsaiError)) return made;
+      refusals.push(made);
+      throw made;
+    }),
+  );
+  const [first = null] = refusals;
+  return { targets: all, fault: refusals.length === targets.length ? first : null };
+}
+
+function emitted(request: CompileRequest, known: Analysed) {
+  const { module, ...plan } = planned(request, known);
+  return { plan: plan.plan, tables: emitProgram(module, plan).tables };
 }

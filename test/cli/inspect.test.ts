@@ -85,11 +85,28 @@ describe('command line: inspect', () => {
     }
   });
 
-  it('a float model is described, since it can be compressed', async () => {
-    const { status, stdout } = await inspect(float);
+  it('a float model is described, since it can be compressed; no target takes it: status 2', async () => {
+    const { status, stdout, stderr } = await inspect(float);
     expect(stdout)
       .to.match(/^LOGICAL_NOT +float32 +1 +no: .*float32/m)
       .and.to.match(/^model: /m);
-    expect(status).to.equal(0);
+    expect(stderr).to.match(/^error: .*\n +→ /m);
+    expect(status).to.equal(2);
+    const document = JSON.parse((await inspect(float, '--json')).stdout);
+    expect(document.error).to.include({ code: 'float-model', exit: 2 });
+    expect([document.layers.length, document.targets.length]).to.deep.equal([1, 1]);
+    expect(document.targets[0].refused).to.be.a('string');
+  });
+
+  it('targets that refuse the model: the report, and the error where none takes it', async () => {
+    const path = join(directory, 'model.tflite');
+    writeFileSync(path, encodeModel(smallModel()));
+    const flags = ['inspect', path, '--cores', '2', '--json'];
+    const one = await runHere([...flags, '--target', 'stm32f405']);
+    const { targets, error } = JSON.parse(one.stdout);
+    expect([one.status, error.exit, error.code]).to.deep.equal([1, 1, 'usage']);
+    expect(targets[0].refused).to.include(error.message);
+    const all = await runHere(flags);
+    expect([all.status, JSON.parse(all.stdout).error]).to.deep.equal([0, undefined]);
   });
 });
