@@ -1,6 +1,6 @@
 /** Imports run one way (docs/architecture.md, 'Folders'). A layer may import those before it. */
 const layers = [
-  ['errors', 'durable', 'files', 'issues', 'leaving', 'printable', 'progress', 'version'],
+  ['errors', 'durable', 'files', 'issues', 'leaving', 'nearest', 'printable', 'progress', 'version'],
   ['ir'],
   ['ops'],
   ['import', 'write', 'passes', 'analysis'],

@@ -1,5 +1,6 @@
 /** What is wrong with a file that a user writes, in the project's words rather than zod's. */
 import type { z } from 'zod';
+import { didYouMean } from './nearest.js';
 
 /** For `safeParse(value, { error: issueText })`: what follows the name of a key, or of the file. */
 export function issueText(issue: z.core.$ZodRawIssue): string | undefined {
@@ -10,7 +11,8 @@ export function issueText(issue: z.core.$ZodRawIssue): string | undefined {
         : `is ${shown(issue.input)}, not ${kindOf(issue.expected)}`;
     case 'invalid_value': {
       const allowed = issue.values.map((value) => JSON.stringify(value)).join(', ');
-      return `is ${shown(issue.input)}, not one of ${allowed}`;
+      const near = didYouMean(String(issue.input), issue.values.map(String));
+      return `is ${shown(issue.input)}, not one of ${allowed}${near}`;
     }
     case 'too_small': {
       const isNumber = typeof issue.input === 'number';

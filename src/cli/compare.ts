@@ -1,6 +1,7 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { readInput } from '../files.js';
+import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
 import { isLibrary, listTargets, loadTarget, requireFirmware } from '../target/index.js';
@@ -57,5 +58,7 @@ function names(text: string): readonly string[] {
   const given = text.split(',').map((name) => name.trim());
   const unknown = given.find((name) => !listTargets().includes(name));
   if (unknown === undefined) return [...new Set(given)];
-  throw new InvalidArgumentError(`"${unknown}" is none of: ${listTargets().join(', ')}.`);
+  throw new InvalidArgumentError(
+    `"${unknown}" is none of: ${listTargets().join(', ')}${didYouMean(unknown, listTargets()) || '.'}`,
+  );
 }

@@ -5,6 +5,7 @@ import type { Command, Option } from 'commander';
 import { recoverOutput } from '../compress/output.js';
 import { type Config, type ConfigKey, readConfig, usualConfig } from '../config.js';
 import { BonsaiError } from '../errors.js';
+import { didYouMean } from '../nearest.js';
 import { note } from './output.js';
 
 /** A directory has the budgets with which it was compiled. */
@@ -52,7 +53,7 @@ function applyDefaults(command: Command, given: string | undefined): void {
     if (!['default', undefined].includes(command.getOptionValueSource(name))) continue;
     const choices = options.get(name)?.argChoices;
     if (choices !== undefined && !choices.includes(String(value))) {
-      const hint = `one of: ${choices.join(', ')}`;
+      const hint = `one of: ${choices.join(', ')}${didYouMean(String(value), choices)}`;
       throw new BonsaiError('usage', file, `"${key}": ${value} is not allowed here`, hint);
     }
     const text = typeof value === 'number' && choices !== undefined;

@@ -1,5 +1,5 @@
 /** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readInput } from '../files.js';
 import { printModule } from '../ir/print.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
@@ -32,7 +32,9 @@ export function addInspect(program: Command): void {
       .command('inspect')
       .argument('[model]', modelHelp)
       .summary('show operators, shapes, quantization, MACs, sparsity, and what targets would need')
-      .option('--target <name>', 'estimate for this target only')
+      .addOption(
+        new Option('--target <name>', 'estimate for this target only').choices(listTargets()),
+      )
       .option('--dump <pass>', "print the module after this pass ('import' for before the first)")
       .option('--why', 'show the best dense kernel of each layer too (with --target)')
       .option('--json', 'one JSON document on stdout'),

@@ -10,6 +10,7 @@ import { readInput } from '../files.js';
 import { goals } from '../ir/op.js';
 import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import { tellIfStopped } from '../leaving.js';
+import { didYouMean } from '../nearest.js';
 import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.js';
 import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
 import { type Budgets, budgetsOf } from '../report/budgets.js';
@@ -342,5 +343,6 @@ export function withLabels(command: Command): Command {
 
 /** The error for a --dump that names no pass. `seen`: the names of the passes that ran. */
 export function noSuchPass(pass: string, seen: readonly string[]): BonsaiError {
-  return new BonsaiError('usage', `--dump ${pass}`, 'no such pass', `one of ${seen.join(', ')}`);
+  const hint = `one of ${seen.join(', ')}${didYouMean(pass, seen)}`;
+  return new BonsaiError('usage', `--dump ${pass}`, 'no such pass', hint);
 }

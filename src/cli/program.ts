@@ -19,6 +19,7 @@ import { addQuantize } from './quantize.js';
 import { addRun } from './run.js';
 import { addSensitivity } from './sensitivity.js';
 import { addSimulate } from './simulate.js';
+import { withSuggestions } from './suggestions.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 
@@ -51,6 +52,7 @@ function makeProgram(): Command {
   ]) {
     add(program);
   }
+  for (const command of program.commands) withSuggestions(command);
   return program;
 }
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
+import { didYouMean } from '../nearest.js';
 import { flashSettings } from './flash.js';
 
 const root = new URL('../../', import.meta.url);
@@ -173,7 +174,7 @@ export function loadTarget(name: string): Target {
       'usage',
       `target ${name}`,
       'is not known',
-      `one of: ${listTargets().join(', ')}`,
+      `one of: ${listTargets().join(', ')}${didYouMean(name, listTargets())}`,
     );
   }
   const url = new URL(`targets/${name}/target.json`, root);
