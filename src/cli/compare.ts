@@ -1,6 +1,6 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { readInput } from '../files.js';
+import { readModelFile } from '../import/file.js';
 import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
@@ -40,7 +40,7 @@ export function addCompare(program: Command): void {
       for (const name of flags.targets ?? []) {
         requireFirmware(loadTarget(name), `--targets ${name}`);
       }
-      const request = { bytes: readInput(path, 'model'), path, options: compileOptions(flags) };
+      const request = { bytes: readModelFile(path), path, options: compileOptions(flags) };
       const targets = (flags.targets ?? boardNames()).map((name) => targetOf({ target: name }));
       const boards = await compare(request, targets, deviceJobOf({ ...flags, port: 'sim' }));
       const rows = ranked(boards);

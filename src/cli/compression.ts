@@ -15,7 +15,7 @@ import type { Materials } from '../compress/prepare.js';
 import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
 import type { BonsaiError } from '../errors.js';
-import { readInput } from '../files.js';
+import { readModelFile } from '../import/file.js';
 import { tellIfStopped } from '../leaving.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
@@ -114,7 +114,7 @@ export function materialsOf(path: string, flags: CompressionFlags): Materials {
     ...(label === undefined ? {} : { label }),
     ...(sampleRate === undefined ? {} : { sampleRate }),
   };
-  const bytes = readInput(path, 'model');
+  const bytes = readModelFile(path);
   const costs = target === undefined ? null : costsFor({ ...flags, target });
   return { bytes, path, data, reading, samples, seed, backend, costs };
 }

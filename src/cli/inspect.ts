@@ -1,6 +1,6 @@
 /** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
 import { type Command, Option } from 'commander';
-import { readInput } from '../files.js';
+import { readModelFile } from '../import/file.js';
 import { printModule } from '../ir/print.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
@@ -40,7 +40,7 @@ export function addInspect(program: Command): void {
       .option('--json', 'one JSON document on stdout'),
   ).action((argument: string | undefined, flags: InspectFlags) => {
     const path = modelOf(argument, flags);
-    const request = { bytes: readInput(path, 'model'), path, options: compileOptions(flags) };
+    const request = { bytes: readModelFile(path), path, options: compileOptions(flags) };
     if (flags.dump !== undefined) {
       dump(request, flags.dump);
       return;

@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
+import { readModelFile } from '../import/file.js';
 import { goals } from '../ir/op.js';
 import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import { tellIfStopped } from '../leaving.js';
@@ -170,7 +171,7 @@ export function requestOf(
     told.add(text);
   };
   return {
-    ...{ bytes: readInput(path, 'model'), path, tell },
+    ...{ bytes: readModelFile(path), path, tell },
     target: targetOf(flags),
     options: compileOptions(flags),
     labels: labels === undefined ? undefined : readLabels(readInput(labels, 'labels'), labels),

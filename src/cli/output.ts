@@ -89,7 +89,9 @@ export function reportStop(
 
 function noteFault({ where, message, hint }: Left): void {
   note(`error: ${where}: ${message}`);
-  if (hint !== '') note(hint.replace(/^/gm, '  → '));
+  // What is to be copied stands as it is: lines of Python must not be indented.
+  const lines = hint.replace(/^(?! {4})/gm, '  → ').replace(/^ {4}/gm, '');
+  if (hint !== '') note(lines);
 }
 
 /** One line on stderr. */

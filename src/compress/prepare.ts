@@ -1,16 +1,10 @@
 /** What every compression begins with: a float model, samples in parts, and TensorFlow.js. */
 import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
-import { readBeside, readInput } from '../files.js';
+import { readBeside } from '../files.js';
+import { readModelFile } from '../import/file.js';
 import { importModel } from '../import/index.js';
-import {
-  elementCount,
-  type Graph,
-  type Module,
-  rawBytes,
-  statesOf,
-  tensorOf,
-} from '../ir/graph.js';
+import { elementCount, type Graph, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
 import { classWarnings } from './classes.js';
@@ -62,7 +56,7 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
   const { path, bytes, seed, costs } = given;
   const { original, head } = importFloat(bytes, path);
   const teachers = (given.teachers ?? []).map((file) => {
-    const teacher = importFloat(readInput(file, 'model'), file);
+    const teacher = importFloat(readModelFile(file), file);
     return { file, graph: teacher.original, sha256: teacher.head.sha256 };
   });
   const parts = await progress('read samples', () => partsOf(given, original));
@@ -84,9 +78,7 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
 function importFloat(bytes: Uint8Array, path: string) {
   const options = { name: 'model', where: path, rounding: 'tflm', loops: 'laid out' } as const;
   return inFile(path, () => {
-    const { graphs, ...head } = imported(() =>
-      importModel(bytes, { ...options, beside: readBeside(path) }),
-    );
+    const { graphs, ...head } = importModel(bytes, { ...options, beside: readBeside(path) });
     const original = separated(floatGraph({ ...head, graphs }));
     requireOneInput(original, path);
     requireFinite(original);
@@ -127,17 +119,6 @@ function requireOneInput(graph: Graph, path: string): void {
   const counts = `${inputs} ${inputs === 1 ? 'input' : 'inputs'} and ${outputs} ${outputs === 1 ? 'output' : 'outputs'}`;
   const message = `has ${counts}; samples have one of each`;
   throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');
-}
-
-/** The importer's hint for what is no model asks for int8. */
-function imported(work: () => Module): Module {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof BonsaiError) || error.code !== 'not-a-model') throw error;
-    const hint = "give a float model: a .tflite file, or TensorFlow.js's model.json";
-    throw new BonsaiError(error.code, error.where, error.message, hint);
-  }
 }
 
 /** A test sample is in no other part, so that no choice has seen it. */

@@ -303,7 +303,7 @@ describe('models that compression cannot use', () => {
   }
   const rows: readonly (readonly [edge: string, bytes: () => string | Uint8Array, says: RegExp])[] =
     [
-      ['no model', () => 'no model at all', /is not a TFLite model.*\n.*give a float model/],
+      ['no model', () => 'no model at all', /is not a TFLite model.*\n.*export it as/],
       ['two outputs', () => withTwo('outputs'), /has 1 input and 2 outputs/],
       ['two inputs', () => withTwo('inputs'), /has 2 inputs and 1 output/],
       [

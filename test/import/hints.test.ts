@@ -224,7 +224,7 @@ describe('hints', () => {
   const files: readonly (readonly [edge: string, start: string, hint: RegExp])[] = [
     ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\n', /git lfs pull/],
     ['an empty file', '', /copy the file again/],
-    ['a Keras file', '\x89HDF\r\n\x1a\n\0\0\0\0', /export it as \.tflite/],
+    ['a Keras file', '\x89HDF\r\n\x1a\n\0 model_config', /from_keras_model/],
   ];
   for (const [edge, start, hint] of files) {
     it(edge, () => {

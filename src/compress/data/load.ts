@@ -2,6 +2,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { BonsaiError } from '../../errors.js';
+import { readInput } from '../../files.js';
+import { foreignOf } from '../../import/formats.js';
 import { hasArrays, readArrayFile, readArrayFolder, readNpz } from './arrays.js';
 import { readCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
@@ -56,8 +58,24 @@ async function samplesAt(path: string, options: LoadOptions): Promise<Samples> {
   if (scriptExtensions.includes(extension)) {
     return readScript(path, taken(path, options, ofBytes));
   }
-  throw new BonsaiError('usage', path, 'is no form of data that bonsaic reads', forms);
+  throw noSamples(path);
 }
+
+/** Models are taken for samples, and archives of other programs. */
+function noSamples(path: string): BonsaiError {
+  const what = 'is no form of data that bonsaic reads';
+  const none = new BonsaiError('usage', path, what, forms);
+  if (!statSync(path).isFile() || statSync(path).size > mostSniffedBytes) return none;
+  const bytes = readInput(path, 'data');
+  const foreign = foreignOf(bytes, path);
+  if (foreign === null) return none;
+  const samples = foreign.kind === 'model' ? `a model is the argument; as samples ${forms}` : forms;
+  const hint = foreign.kind === 'samples' ? foreign.hint : samples;
+  return new BonsaiError('usage', path, `${what}: ${foreign.what}`, hint);
+}
+
+/** A larger file is not read to say what it is. */
+const mostSniffedBytes = 2 ** 26;
 
 const flags = {
   scale: '--scale',

@@ -10,6 +10,7 @@ import {
   rootTable,
   type SourceFile,
 } from '../flatbuffer.js';
+import { type Foreign, foreignOf } from '../formats.js';
 import { builtinNames } from './builtins.js';
 import {
   identifier,
@@ -44,7 +45,7 @@ export type Ignore = (error: BonsaiError) => void;
  */
 export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () => {}): RawModel {
   if (fileIdentifier(bytes) !== identifier) {
-    const { what, hint } = looksLike(bytes);
+    const { what, hint } = looksLike(bytes, where);
     throw new BonsaiError('not-a-model', where, `is not a TFLite model: ${what}`, hint);
   }
   if (bytes.length > maxModelBytes) {
@@ -60,29 +61,18 @@ export function readModel(bytes: Uint8Array, where: string, ignore: Ignore = () 
   return { ...model, source, ignore };
 }
 
-const export_ = 'export it as .tflite: tf.lite.TFLiteConverter with full int8 quantization';
+const export_ =
+  "export it as .tflite (tf.lite.TFLiteConverter), or give TensorFlow.js's model.json";
 
 const copyAgain = 'copy the file again: it is not whole';
 
-/** First bytes of other formats that people call a model. */
-const formats: readonly (readonly [start: string, what: string, hint?: string])[] = [
-  ['\x89HDF', 'it is an HDF5 file (Keras .h5)'],
-  ['PK\x03\x04', 'it is a zip archive (Keras .keras, PyTorch .pt)'],
-  ['{', 'it is JSON, and no model.json of TensorFlow.js: it has no modelTopology'],
-  ['\x08', 'it may be an ONNX model or a SavedModel'],
-  [
-    'version https://git-lfs',
-    'it is a Git LFS pointer, not the file itself',
-    "fetch the file itself with 'git lfs pull' in its repository",
-  ],
-];
-
-function looksLike(bytes: Uint8Array): { readonly what: string; readonly hint: string } {
+function looksLike(bytes: Uint8Array, where: string): Pick<Foreign, 'what' | 'hint'> {
   if (bytes.length < 8) return { what: `it has only ${bytes.length} bytes`, hint: copyAgain };
-  const start = String.fromCharCode(...bytes.subarray(0, 32));
-  const format = formats.find(([prefix]) => start.startsWith(prefix));
-  const [, what = `it lacks the identifier ${identifier} at byte 4`, hint = export_] = format ?? [];
-  return { what, hint };
+  const foreign = foreignOf(bytes, where);
+  if (foreign !== null) return foreign;
+  const json = 'it is JSON, and no model.json of TensorFlow.js: it has no modelTopology';
+  const none = `it lacks the identifier ${identifier} at byte 4`;
+  return { what: bytes[0] === 0x7b ? json : none, hint: export_ };
 }
 
 /**
