@@ -118,6 +118,9 @@ export interface State {
   readonly initial: TensorData;
 }
 
+/** The type of an input or output in the model's file, whose conversion is left to the caller. */
+export type EdgeType = 'uint8' | 'float32';
+
 export interface Module {
   /** The model's name as a C identifier: the file's name, sanitised. */
   readonly name: string;
@@ -128,6 +131,14 @@ export interface Module {
   /** Names of the main graph's inputs and outputs for the user: the signature's, else the tensors'. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /**
+   * The types of the main graph's inputs and outputs in the file, where they are others than the
+   * graph's; null: the same. Absent: all are the same.
+   */
+  readonly edgeTypes?: {
+    readonly inputs: readonly (EdgeType | null)[];
+    readonly outputs: readonly (EdgeType | null)[];
+  };
   /** Faults in parts of the file that TFLM never reads, one line each. */
   readonly ignored?: readonly string[];
 }

@@ -14,6 +14,7 @@ import {
 import { issueText } from '../issues.js';
 import { evaluateGraph, initialStates } from '../ops/evaluate.js';
 import type { IoTensor, Plan } from '../plan/types.js';
+import { type Fault, fromOwn, isOwnTyped, type Port } from './vector-types.js';
 
 /** The expected checksum of a source operator's output. */
 export interface LayerChecksum {
@@ -52,21 +53,29 @@ const pair = z.object({
   output: z.array(z.unknown()),
   layers: z.array(layer).default([]),
 });
-const pairsFile = z.object({ pairs: z.array(pair).nonempty() });
-const sequencesFile = z.strictObject({ sequences: z.array(z.array(pair).nonempty()).nonempty() });
+const type = z.unknown().optional();
+const pairsFile = z.object({ type, pairs: z.array(pair).nonempty() });
+const sequences = z.array(z.array(pair).nonempty()).nonempty();
+const sequencesFile = z.strictObject({ type, sequences });
 
 const formatHint =
   'write {"pairs":[{"input":[…],"output":[…]}]} with the raw quantized integers, flat; ' +
   'for several inputs or outputs an array for each; for a model that remembers ' +
-  '{"sequences":[[pair, pair, …], …]}';
+  '{"sequences":[[pair, pair, …], …]}; values in the types of the model\'s file do too';
 
 /**
  * Reads a vectors file (README.md, 'The model').
  *
- * @param where the file, for errors
+ * @param where     the file, for errors
+ * @param edgeTypes of the module that the plan is of
  * @throws BonsaiError 'bad-vectors' that names the pair and the element
  */
-export function readVectors(text: string | Uint8Array, where: string, plan: Plan): VectorPair[] {
+export function readVectors(
+  text: string | Uint8Array,
+  where: string,
+  plan: Plan,
+  edgeTypes?: Module['edgeTypes'],
+): VectorPair[] {
   const json = parseJson(text, where);
   const isSequences = typeof json === 'object' && json !== null && 'sequences' in json;
   const file = isSequences ? sequencesFile : pairsFile;
@@ -76,29 +85,88 @@ export function readVectors(text: string | Uint8Array, where: string, plan: Plan
     const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)} `;
     throw new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
   }
-  const read = ({ input, output, layers }: z.infer<typeof pair>, place: string) => ({
-    inputs: tensorsOf(input, plan.inputs, 'input', `${where}, ${place}`),
-    outputs: tensorsOf(output, plan.outputs, 'output', `${where}, ${place}`),
+  const { data } = parsed;
+  const all = 'pairs' in data ? data.pairs : data.sequences.flat();
+  const sides = sidesOf(plan, edgeTypes, data.type, all, where);
+  const read = ({ input, output, layers }: Pair, place: string) => ({
+    inputs: tensorsOf(input, sides.input, `${where}, ${place}`),
+    outputs: tensorsOf(output, sides.output, `${where}, ${place}`),
     layers,
   });
-  if ('pairs' in parsed.data) {
-    return parsed.data.pairs.flatMap((one, i): VectorPair[] => {
+  if ('pairs' in data) {
+    return data.pairs.flatMap((one, i): VectorPair[] => {
       const place = `pair ${i}`;
-      const frames = windowFrames(one.input, plan, `${where}, ${place}`);
+      const frames = windowFrames(one.input, plan, sides.input, `${where}, ${place}`);
       if (frames === null) return [read(one, place)];
-      const outputs = tensorsOf(one.output, plan.outputs, 'output', `${where}, ${place}`);
+      const outputs = tensorsOf(one.output, sides.output, `${where}, ${place}`);
       return frames.map((inputs, at) => ({
         ...{ inputs, layers: [], continues: at > 0 },
         outputs: at === frames.length - 1 ? outputs : [],
       }));
     });
   }
-  return parsed.data.sequences.flatMap((sequence, s) =>
+  return data.sequences.flatMap((sequence, s) =>
     sequence.map((one, i) => ({
       ...read(one, `sequence ${s}, pair ${i}`),
       continues: i > 0,
     })),
   );
+}
+
+type Pair = z.infer<typeof pair>;
+
+type Side = 'input' | 'output';
+
+/** How the values of a tensor are read. */
+interface Column {
+  readonly tensor: IoTensor;
+  /** The element of the compiled model for a value of the file, or what is wrong with it. */
+  readonly element: (value: unknown) => number | Fault;
+}
+
+/** The tensors of a side, and its name for errors. */
+interface Columns {
+  readonly side: Side;
+  readonly columns: readonly Column[];
+}
+
+/** How the file's inputs and outputs are read, whose types all its pairs tell together. */
+function sidesOf(
+  plan: Plan,
+  edgeTypes: Module['edgeTypes'],
+  type: unknown,
+  pairs: readonly Pair[],
+  where: string,
+): Readonly<Record<Side, Columns>> {
+  const portsOf = (side: Side) =>
+    plan[`${side}s`].map((tensor, i): Port => {
+      return { tensor, own: edgeTypes?.[`${side}s`][i] ?? null, side };
+    });
+  const ports = [...portsOf('input'), ...portsOf('output')];
+  const first = plan.inputs.length;
+  const values = ports.map(({ side }, i) =>
+    valuesOf(pairs, side, side === 'input' ? i : i - first),
+  );
+  const isOwn = isOwnTyped(type, ports, values, where);
+  const columnsOf = (wanted: Side): Columns => ({
+    side: wanted,
+    columns: ports.flatMap((port, i): Column[] => {
+      const { tensor, side } = port;
+      if (side !== wanted) return [];
+      const element = isOwn[i] ? fromOwn(port, plan.options.rounding) : asCompiled(tensor);
+      return [{ tensor, element }];
+    }),
+  });
+  return { input: columnsOf('input'), output: columnsOf('output') };
+}
+
+/** All values that a file has for an input or output. */
+function* valuesOf(pairs: readonly Pair[], side: Side, index: number): Iterable<unknown> {
+  for (const one of pairs) {
+    const nested = Array.isArray(one[side][0]);
+    const list: unknown = nested ? one[side][index] : one[side];
+    if (Array.isArray(list)) yield* list;
+  }
 }
 
 /**
@@ -107,17 +175,20 @@ export function readVectors(text: string | Uint8Array, where: string, plan: Plan
  */
 function windowFrames(
   values: readonly unknown[],
-  { options, inputs }: Plan,
+  { options }: Plan,
+  { columns }: Columns,
   where: string,
 ): readonly (readonly TensorData[])[] | null {
-  const [input] = inputs;
-  if (options.stream === undefined || input === undefined || inputs.length > 1) return null;
+  const [column] = columns;
+  if (options.stream === undefined || column === undefined || columns.length > 1) return null;
+  const { tensor: input } = column;
   const flat = Array.isArray(values[0]) && values.length === 1 ? values[0] : values;
   const runs = flat.length / elementCount(input.shape);
   if (!Number.isInteger(runs) || runs < 2) return null;
   const { axis } = options.stream;
   const shape = input.shape.with(axis, (input.shape[axis] ?? 1) * runs);
-  const window = tensorOf(flat, { ...input, shape }, `${where}, input "${input.name}"`);
+  const whole = { ...column, tensor: { ...input, shape } };
+  const window = tensorOf(flat, whole, `${where}, input "${input.name}"`);
   const blocks = elementCount(shape.slice(0, axis));
   const bytes = window.length / blocks / runs;
   return Array.from({ length: runs }, (_, run) => {
@@ -151,14 +222,12 @@ function placeOf([list, ...path]: readonly PropertyKey[]): string {
   return [...named, ...(rest === '' ? [] : [rest])].join(', ');
 }
 
-type Side = 'input' | 'output';
-
 function tensorsOf(
   values: readonly unknown[],
-  tensors: readonly IoTensor[],
-  side: Side,
+  { side, columns }: Columns,
   where: string,
 ): TensorData[] {
+  const tensors = columns.map(({ tensor }) => tensor);
   const nested = Array.isArray(values[0]);
   if (!nested && tensors.length !== 1) {
     throw new BonsaiError(
@@ -179,13 +248,14 @@ function tensorsOf(
         : `give an array for each: ${tensors.map((tensor) => `"${tensor.name}"`).join(', ')}`,
     );
   }
-  return tensors.map((tensor, index) => {
+  return columns.map((column, index) => {
+    const { tensor } = column;
     const place = tensors.length === 1 ? side : `${side} ${index}`;
-    return tensorOf(lists[index], tensor, `${where}, ${place} "${tensor.name}"`);
+    return tensorOf(lists[index], column, `${where}, ${place} "${tensor.name}"`);
   });
 }
 
-function tensorOf(values: unknown, tensor: IoTensor, where: string): TensorData {
+function tensorOf(values: unknown, { tensor, element }: Column, where: string): TensorData {
   const count = elementCount(tensor.shape);
   if (!Array.isArray(values) || values.length !== count) {
     const found = Array.isArray(values) ? `${values.length} values` : 'no array';
@@ -197,41 +267,42 @@ function tensorOf(values: unknown, tensor: IoTensor, where: string): TensorData 
     );
   }
   const data = allocate(tensor.dtype, count);
-  const wrong = isInteger(tensor.dtype) ? wrongInteger(tensor) : wrongFloat;
-  for (let element = 0; element < count; element++) {
-    const value: unknown = values[element];
-    const fault = wrong(value);
-    if (fault !== null) {
+  for (let i = 0; i < count; i++) {
+    const value: unknown = values[i];
+    const found = element(value);
+    if (typeof found !== 'number') {
       throw new BonsaiError(
         'bad-vectors',
         where,
-        `element ${element} is ${JSON.stringify(value)}, not ${fault.expected}`,
-        fault.hint,
+        `element ${i} is ${JSON.stringify(value)}, not ${found.expected}`,
+        found.hint,
       );
     }
-    data[element] = value as number;
+    data[i] = found;
   }
   return data;
 }
 
-/** What an element should be, where it is not that. */
-type Wrong = (value: unknown) => { readonly expected: string; readonly hint: string } | null;
-
-function wrongInteger({ dtype, scale, zeroPoint }: IoTensor): Wrong {
+/** Values in the type of the compiled model. */
+function asCompiled(tensor: IoTensor): Column['element'] {
+  if (!isInteger(tensor.dtype)) return (value) => (typeof value === 'number' ? value : noNumber);
+  const { dtype, scale, zeroPoint } = tensor;
   const [least, greatest] = rangeOfType(dtype);
-  const isRight = (value: unknown) =>
-    typeof value === 'number' && Number.isInteger(value) && least <= value && value <= greatest;
   const hint = quantizedTypes.includes(dtype)
     ? `quantize: round(x / ${scale}) + ${zeroPoint}, clamped to ${dtype}`
     : `the tensor is ${dtype}`;
   const fault = { expected: `an integer from ${least} to ${greatest}`, hint };
-  return (value) => (isRight(value) ? null : fault);
+  return (value) => {
+    const isRight =
+      typeof value === 'number' && Number.isInteger(value) && least <= value && value <= greatest;
+    return isRight ? value : fault;
+  };
 }
 
-const wrongFloat: Wrong = (value) =>
-  typeof value === 'number'
-    ? null
-    : { expected: 'a number', hint: 'the tensor is float32: give the numbers themselves' };
+const noNumber: Fault = {
+  expected: 'a number',
+  hint: 'the tensor is float32: give the numbers themselves',
+};
 
 const seededCount = 4;
 /** For a model that remembers: the lengths of its sequences. */
@@ -252,7 +323,7 @@ export function vectorsFor(
 ): readonly VectorPair[] {
   return file === undefined
     ? seededVectors(plan, module)
-    : withOutputs(readVectors(file.bytes, file.path, plan), module);
+    : withOutputs(readVectors(file.bytes, file.path, plan, module.edgeTypes), module);
 }
 
 /** Where a file expects nothing of a run, the evaluator's outputs. */

@@ -18,16 +18,17 @@ export function importTflite(
     readonly shapes?: readonly InputShape[];
     readonly loops?: LoopStyle;
   },
-): Pick<Module, 'graphs' | 'inputNames' | 'outputNames' | 'ignored'> {
+): Pick<Module, 'graphs' | 'inputNames' | 'outputNames' | 'edgeTypes' | 'ignored'> {
   const ignored: BonsaiError[] = [];
   const file = readModel(bytes, options.where, (error) => {
     if (options.strict === true) throw error;
     ignored.push(error);
   });
   const raw = withControlFlow(shapedModel(file, options.shapes), options.rounding, options.loops);
-  const { graph, inputs, outputs } = importMain(raw, options.rounding);
+  const { graph, inputs, outputs, edgeTypes } = importMain(raw, options.rounding);
   return {
     graphs: [graph],
+    ...(edgeTypes === undefined ? {} : { edgeTypes }),
     ...(ignored.length === 0
       ? {}
       : { ignored: ignored.map(({ where, message }) => `${where} ${message}`) }),

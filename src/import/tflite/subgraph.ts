@@ -1,11 +1,11 @@
 /** A subgraph of a .tflite file → the IR's graph. */
 import { BonsaiError } from '../../errors.js';
-import type { Graph, TensorData } from '../../ir/graph.js';
+import type { Graph, Module, TensorData } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
 import { evaluateGraph } from '../../ops/evaluate.js';
 import { corrupt } from '../flatbuffer.js';
 import { GraphBuilder, isKnown } from './builder.js';
-import { edgesOf } from './edges.js';
+import { type Edges, edgesOf } from './edges.js';
 import { rows } from './ops.js';
 import {
   operatorName,
@@ -15,6 +15,7 @@ import {
   type RawTensor,
   rawTensor,
 } from './read.js';
+import { tensorTypes } from './schema.js';
 import { initialSubgraph, type Variables } from './variables.js';
 
 /** The subgraph that runs. CALL_ONCE, IF and WHILE call others. */
@@ -28,6 +29,8 @@ export interface ImportedGraph {
   /** Tensor indices of the file's inputs and outputs, in the order of the graph's. */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
+  /** Absent: no conversion is left to the caller. */
+  readonly edgeTypes?: NonNullable<Module['edgeTypes']>;
 }
 
 /**
@@ -47,13 +50,31 @@ export function importMain(raw: RawModel, rounding: RuntimeRounding): ImportedGr
     if (list.length > 0) continue;
     throw new BonsaiError('bad-graph', raw.source.where, `has no ${what}`, convertAgain);
   }
-  const { graph, variables } = importSubgraph(raw, subgraph, rounding);
+  const { graph, variables, edges } = importSubgraph(raw, subgraph, rounding);
   const initial = initialValues(raw, subgraph, rounding);
   return {
     graph: variables.finish(graph, initial),
     inputs: subgraph.inputs,
     outputs: subgraph.outputs,
+    ...edgeTypesOf(raw, subgraph, edges),
   };
+}
+
+/** The types outside of conversions that are left to the caller. */
+function edgeTypesOf(
+  raw: RawModel,
+  subgraph: RawSubgraph,
+  edges: Edges,
+): Pick<ImportedGraph, 'edgeTypes'> {
+  const outside = (side: 'inputs' | 'outputs') =>
+    subgraph[side].map((tensor, i) => {
+      if (edges[side][i] === tensor) return null;
+      const isFloat = tensorTypes[rawTensor(raw, subgraph, tensor).type] === 'float32';
+      return isFloat ? 'float32' : 'uint8';
+    });
+  const edgeTypes = { inputs: outside('inputs'), outputs: outside('outputs') };
+  const isSame = [...edgeTypes.inputs, ...edgeTypes.outputs].every((type) => type === null);
+  return isSame ? {} : { edgeTypes };
 }
 
 /**
@@ -95,7 +116,7 @@ function importSubgraph(
   raw: RawModel,
   subgraph: RawSubgraph,
   rounding: RuntimeRounding,
-): { readonly graph: Graph; readonly variables: Variables } {
+): { readonly graph: Graph; readonly variables: Variables; readonly edges: Edges } {
   checkIndices(raw, subgraph);
   for (const index of subgraph.inputs) {
     checkSignature(raw, rawTensor(raw, subgraph, index), index);
@@ -112,7 +133,7 @@ function importSubgraph(
   }
   const inputs = edges.inputs.map((index) => builder.idOf(index));
   for (const [index, operator] of remaining) builder.add(operator, index);
-  return { graph: builder.finish(inputs), variables: builder.variables };
+  return { graph: builder.finish(inputs), variables: builder.variables, edges };
 }
 
 const convertAgain = 'convert the model again';
