@@ -216,7 +216,7 @@ describe('bonsaic flash', () => {
         expect(run.stderr, edge).not.to.match(/DataView|bounds/);
         expect(run.status, edge).to.equal(5);
       }
-    }).timeout(60_000);
+    });
   }
 
   it('takes an image of make alone, or one changed beside its checksums, as --foreign only', async () => {
@@ -257,7 +257,7 @@ describe('bonsaic flash', () => {
       expect((await runHere(['build', compiled('stm32f405')])).status, edge).to.equal(0);
       expect(readFileSync(bin).equals(whole), edge).to.equal(true);
     }
-  }).timeout(60_000);
+  });
 
   for (const port of ['sim', '/dev/ttyACM0', 'auto']) {
     it(`refuses a directory of another target than --target, at ${port}`, async () => {

@@ -238,5 +238,5 @@ describe('flash: faults of USB, STM32', () => {
       }
     }
     checkTable('dfu faults', rows);
-  }).timeout(120_000);
+  });
 });

@@ -80,7 +80,7 @@ describe('flash: faults of a drive', () => {
       rows.push(outcomes.row('rp2040, drive', name));
     }
     checkTable('drive faults', rows);
-  }).timeout(120_000);
+  });
 });
 
 async function tryOne(name: string, fault: Fault, seed: number, outcomes: Outcomes): Promise<void> {

@@ -278,5 +278,5 @@ describe('flash: faults of USB', () => {
       rows.push(outcomes.row('rp2040, PICOBOOT', name));
     }
     checkTable('usb faults', rows);
-  }).timeout(60_000);
+  });
 });
