@@ -75,7 +75,7 @@ const failureOf = ({ message }: Error) => openFailures.find(({ pattern }) => pat
 
 const portsHint = 'see bonsaic ports for the serial ports of this machine';
 
-/** The error for a port that does not open. */
+/** The error for a port that is there and does not open (a missing one: missing-port.ts). */
 export function openError(
   path: string,
   error: Error,
@@ -84,10 +84,6 @@ export function openError(
   const failure = failureOf(error);
   const message = failure?.message ?? `cannot open the serial port: ${error.message}`;
   switch (failure?.refusal) {
-    case 'missing': {
-      const hint = 'plug the board in and see bonsaic ports; --port sim runs the simulator';
-      return new BonsaiError('device', path, message, hint);
-    }
     case 'permission':
       return new BonsaiError('device', path, message, permissionHint(path, here));
     case 'busy': {

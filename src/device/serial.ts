@@ -1,10 +1,11 @@
 /** A board on a serial port, by the package serialport. */
 import type { SerialPort } from 'serialport';
 import { BonsaiError } from '../errors.js';
-import { openError } from './access.js';
+import { openError, refusalOf } from './access.js';
 import { Listeners } from './device.js';
 import { holdersOf, namesOf } from './holders.js';
 import type { LineSettings, Link } from './link.js';
+import { missingPort } from './missing-port.js';
 
 /** Opens a port. */
 export type OpenSerial = (path: string, settings: LineSettings) => Promise<Link>;
@@ -74,10 +75,11 @@ async function openPort(path: string, settings: LineSettings): Promise<SerialPor
   // Loaded on use, since it brings a native module that most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, ...settings, autoOpen: false });
-  await new Promise<void>((resolve, reject) => {
-    port.open((error) => (error ? reject(openError(path, error)) : resolve()));
+  const error = await new Promise<Error | null>((resolve) => {
+    port.open((failed) => resolve(failed));
   });
-  return port;
+  if (error === null) return port;
+  throw refusalOf(error) === 'missing' ? await missingPort(path) : openError(path, error);
 }
 
 function refusedBy(path: string, what: string, error: Error): BonsaiError {

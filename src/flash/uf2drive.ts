@@ -7,6 +7,7 @@ import { constants, statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { isNetworkPort } from '../device/link.js';
+import { missingPort } from '../device/missing-port.js';
 import { touch1200 } from '../device/open-link.js';
 import { type FoundUsbDevice, type UsbHost, usbHost } from '../device/usb.js';
 import { BonsaiError } from '../errors.js';
@@ -130,13 +131,15 @@ async function enterBootLoader(job: Job, around: DriveSurroundings): Promise<Fou
   const before = await findDrives(around, port);
   const unmounted = withoutDrive(job, around);
   if (!isPort(port)) {
-    job.say(`waiting for the drive: ${enterByHand}`);
-    // The user may be entering the boot loader by hand.
     const look = async () => {
       const drive = ownDrive(job, await findDrives(around, port));
       const isOld = before.some(({ path }) => path === drive?.path);
       return drive === null ? unmounted() : { drive, wasThere: isOld };
     };
+    const there = await look();
+    if (there !== null) return there;
+    if (port !== 'auto' && !(await isOnUsb(job, around))) throw await noPort(job);
+    job.say(`waiting for the drive: ${enterByHand}`);
     const found = await until(look, around);
     if (found === null) throw noDrive(job);
     return found;
@@ -229,15 +232,27 @@ function ownDrive({ port, target, settings }: Job, drives: readonly Drive[]): Dr
   );
 }
 
+/** Whether a boot loader of the target is on USB, whose drive may be mounted soon. */
+async function isOnUsb({ target }: Job, around: DriveSurroundings): Promise<boolean> {
+  const settings = target.flashProtocols.find((each) => each.protocol === 'picoboot');
+  if (settings === undefined) return false;
+  const devices = await around.listUsb().catch(() => []);
+  return devices.some((each) => isOf(each, settings));
+}
+
+/** Nothing is at the port, and no board is in its boot loader: a mistyped port, most likely. */
+function noPort({ port, settings: { boardId } }: Job): Promise<BonsaiError> {
+  const what = `, and no drive of a ${boardId} is mounted`;
+  return missingPort(port, { what, hint: `${enterByHand}, then try again` });
+}
+
 function noDrive({ port, settings: { boardId } }: Job): BonsaiError {
   return new BonsaiError(
     'flash',
     port,
     `no drive of a ${boardId} appeared within ${waitMs / 1000} s`,
-    isPort(port)
-      ? `${enterByHand}; if the drive is not mounted automatically: ` +
-          'sudo mount -o uid=$(id -u) /dev/disk/by-label/LABEL /mnt'
-      : `no such port either: ${enterByHand}, then try again`,
+    `${enterByHand}; if the drive is not mounted automatically: ` +
+      'sudo mount -o uid=$(id -u) /dev/disk/by-label/LABEL /mnt',
   );
 }
 

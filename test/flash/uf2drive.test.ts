@@ -43,11 +43,6 @@ describe('flash/uf2drive', () => {
     ['touches a port whose firmware does not answer', () => board.start(), 1],
     ['takes a drive that is there, without a port', () => board.enterBootLoader(), 0],
     [
-      'waits for a board that the user plugs in',
-      () => board.after(9_000, () => board.enterBootLoader()),
-      0,
-    ],
-    [
       'takes the drive that is there when the port is a debug probe’s',
       () => {
         board.enterBootLoader();
@@ -120,6 +115,15 @@ describe('flash/uf2drive', () => {
     expect(board.holds(image)).to.equal(true);
   });
 
+  it('waits for the drive of a boot loader that is on USB, whatever the port', async () => {
+    const chip = new PicobootChip({ romVersion: 1, flashAddress: 0x1000_0000, flashBytes: 65_536 });
+    const usb = new UsbBoard(chip, { vendorId: 0x2e8a, productId: 0x0003 });
+    board.after(3_000, () => board.enterBootLoader());
+    await flashUf2Drive(board.job(image), { ...board.around, listUsb: async () => usb.list() });
+    expect(board.holds(image)).to.equal(true);
+    expect(chip.isStarted).to.equal(false);
+  });
+
   it('writes by PICOBOOT where no drive is mounted for a while', async () => {
     board.start();
     board.heedsTouch = false;
@@ -159,7 +163,13 @@ describe('flash/uf2drive', () => {
       /no drive of a RPI-RP2 appeared within 15 s/,
       /BOOTSEL.*mount/,
     ],
-    ['neither port nor drive', () => {}, {}, /no drive of a RPI-RP2/, /no such port either/],
+    [
+      'neither port nor drive: at once',
+      () => board.after(100, () => board.enterBootLoader()),
+      {},
+      /no such serial port, and no drive of a RPI-RP2 is mounted: th/,
+      /hold BOOTSEL .*, then try again/,
+    ],
     [
       'the drive of another chip, without a port',
       () => void otherDrive('RP2350'),
