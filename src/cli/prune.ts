@@ -67,7 +67,7 @@ export function addPrune(program: Command): void {
         ...{ pattern: name, score, schedule, epochs },
       });
       const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
-      await compressInto(path, flags, { how, goals: {} }, true);
+      await compressInto(path, flags, { how, goals: null }, true);
     },
   );
 }

@@ -42,7 +42,7 @@ export function addQuantize(program: Command): void {
       const { calibration, activations, weights } = flags;
       const how = { steps: [settingsOf({ step: 'quantize', calibration, activations, weights })] };
       // It is over soon enough to begin again.
-      await compressInto(path, flags, { how, goals: {} }, false);
+      await compressInto(path, flags, { how, goals: null }, false);
     },
   );
 }
