@@ -15,6 +15,7 @@ import {
   comparison,
   floatAnswers,
   integerAnswers,
+  referenceOf,
 } from './score.js';
 import type { Surroundings } from './steps/step.js';
 import { answerOf, outputSizes, type Task, taskOf } from './task.js';
@@ -64,7 +65,7 @@ export function assessor(
   const answer = answerOf(original, data);
   const task = taskOf(answer, data);
   const known = answer.kind === 'values' ? null : classesOf(wanted);
-  const reference = known === null ? (data.targets ?? wanted.values) : null;
+  const reference = known === null ? referenceOf(data, wanted.values) : null;
   const compare = comparison(wanted, outputSizes(original), reference);
   const compared = (got: Answers): Answered => {
     const answers = known === null ? null : classesOf(got);
@@ -85,7 +86,7 @@ export function assessor(
   const own = compared(wanted);
   const classes = task === 'classes' ? data.labels : known;
   // Where all that is wanted is the same, nobody needs to look.
-  const mean = isConstant(reference ?? wanted.values, data) ? 1 : 0;
+  const mean = isConstant(reference?.values ?? wanted.values, data) ? 1 : 0;
   const blind = classes === null ? mean : mostFrequent(classes).share;
   return {
     standard: { task, original: own.assessment, blind, samples: data.count },

@@ -42,11 +42,13 @@ export function strain(goals: Goals, cost: CostFigures | null): number {
 }
 
 /**
- * How well a candidate does its task, 1 at best: accuracy; for numbers the share of their variance
- * that is explained (R²); without labels the share of samples in the original's class.
+ * How well a candidate does its task, 1 at best: accuracy; for targets the share of their variance
+ * that is explained (R²); without labels the share of samples in the original's class; without
+ * classes the share of the output's power that is signal.
  */
-export function quality({ accuracy, agreement, error }: Assessment): number {
-  return accuracy ?? agreement ?? error?.explained ?? 1;
+export function quality({ accuracy, agreement, error, snrDb }: Assessment): number {
+  const explained = error?.from === 'targets' ? error.explained : null;
+  return accuracy ?? agreement ?? explained ?? 1 - 10 ** (-snrDb / 10);
 }
 
 /** A loss that nobody minds: half a point. */
@@ -93,7 +95,14 @@ export function floorOf({ original, blind, samples }: Standard): number {
 export function isUseful(goals: Goals, assessment: Assessment, standard: Standard): boolean {
   const asked = named(goals, assessment);
   if (asked.length > 0) return asked.every(({ isMet }) => isMet);
-  return quality(assessment) >= floorOf(standard);
+  return isAboveFloor(assessment, standard);
+}
+
+/** Numbers that are no nearer to those wanted than their mean are of no use, however large it is. */
+function isAboveFloor(assessment: Assessment, standard: Standard): boolean {
+  const floor = floorOf(standard);
+  if (floor === Number.NEGATIVE_INFINITY) return true;
+  return quality(assessment) >= floor && (assessment.error?.explained ?? 1) > 0;
 }
 
 /** Whether there is nothing to look for any more but cost: as asked, else hardly a loss. */
@@ -134,7 +143,7 @@ export function goalsFault(where: string, goals: Goals, reached: Reached): Bonsa
   );
   const asked = named(goals, got);
   const lacks = asked.filter(({ isMet }) => !isMet).map(({ text }) => text);
-  const isUseless = asked.length === 0 && quality(got) < floorOf(standard);
+  const isUseless = asked.length === 0 && !isAboveFloor(got, standard);
   const faults = [...needs, ...lacks, ...(isUseless ? [uselessText(got, standard)] : [])];
   if (faults.length === 0) return null;
   const ways = [
@@ -160,12 +169,17 @@ function uselessText(got: Assessment, standard: Standard): string {
     const one = `one class for all gives ${percent(blind)}`;
     return `${percent(got.agreement)} of the test samples are in the float model's class, the floor is ${percent(floor)} (${one})`;
   }
-  const r2 = (share: number) => share.toFixed(2);
-  const from = task === 'values' ? 'the targets' : "the float model's outputs";
-  const reached = `the outputs have an SNR of ${decibels(got.snrDb)} and explain ${r2(got.error?.explained ?? 0)} of the variance of ${from} (R²)`;
-  const own = task === 'values' ? `, the float model ${r2(quality(original))}` : '';
-  return `${reached}${own}; the floor is ${r2(floor)}`;
+  if (task === 'values') {
+    const r2 = (share: number) => share.toFixed(2);
+    const own = `the float model ${r2(quality(original))}`;
+    return `the outputs explain ${r2(quality(got))} of the variance of the targets (R²) of the test samples, ${own}; the floor is ${r2(floor)}`;
+  }
+  const reached = `the outputs have an SNR of ${decibels(got.snrDb)} on the test samples`;
+  if (quality(got) < floor) return `${reached}, the floor is ${decibels(floorDb)}`;
+  return `${reached}, but are no nearer to the float model's than their mean is`;
 }
+
+const floorDb = -10 * Math.log10(1 - leastShare);
 
 /** The flag by which a result that is below the floor is good enough. */
 function acceptance({ accuracy, snrDb }: Assessment): string {

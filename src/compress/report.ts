@@ -139,7 +139,7 @@ function nearestText({ nearest, data }: CompressReport, width: number): string {
     steps.join(', '),
     ...qualityCells(validation),
     ...costCells(cost),
-    [isWritten ? 'written' : '', isUseful ? '' : 'too little is left'].filter(Boolean).join(', '),
+    isWritten ? 'written' : isUseful ? '' : 'useless',
   ]);
   const head = `Nearest to the goals, on the ${data.validation} validation samples:`;
   const titles = ['steps', ...qualityTitles, ...costTitles, ''];

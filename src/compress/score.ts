@@ -174,6 +174,8 @@ export function signalToNoise(wanted: ArrayLike<number>, got: ArrayLike<number>)
 
 /** How far outputs of numbers are from those that are wanted. */
 export interface ValueError {
+  /** What is wanted: numbers that the samples give, or the original's outputs. */
+  readonly from: Reference['from'];
   /** Mean squared error, and mean absolute error: in the outputs' real units. */
   readonly mse: number;
   readonly mae: number;
@@ -184,11 +186,27 @@ export interface ValueError {
   readonly explained: number;
 }
 
+/** What outputs of numbers shall be. */
+export interface Reference {
+  readonly from: 'targets' | 'float';
+  readonly values: Float32Array;
+}
+
+/** Of samples; without targets what the original answers. */
+export function referenceOf(
+  { targets }: Pick<Dataset, 'targets'>,
+  answers: Float32Array,
+): Reference {
+  return targets === undefined
+    ? { from: 'float', values: answers }
+    : { from: 'targets', values: targets };
+}
+
 /** How outputs compare with others; of several outputs the worst of each. */
 export interface Compared {
   /** Signal to noise beside the original's outputs, in dB. */
   readonly snrDb: number;
-  /** From targets; without targets from the original's outputs. null for classes. */
+  /** null for classes. */
   readonly error: ValueError | null;
   /** Of each output, where there are several. */
   readonly outputs?: readonly Compared[];
@@ -203,16 +221,17 @@ export interface Compared {
 export function comparison(
   original: Answers,
   sizes: readonly number[],
-  reference: Float32Array | null,
+  reference: Reference | null,
 ): (values: Float32Array) => Compared {
   const wanted = partsOfRows(original.values, sizes);
-  const from = reference === null ? null : partsOfRows(reference, sizes);
+  const from = reference === null ? null : partsOfRows(reference.values, sizes);
   const spreads = (from ?? []).map((values, i) => spreadOf(values, sizes[i] ?? 1));
   return (values) => {
     const outputs = partsOfRows(values, sizes).map((own, i): Compared => {
       const target = from?.[i];
       const snrDb = signalToNoise(wanted[i] as Float32Array, own);
-      return { snrDb, error: target ? errorOf(target, own, spreads[i] ?? 0) : null };
+      const error = target ? errorOf(target, own, spreads[i] ?? 0) : null;
+      return { snrDb, error: error && { from: reference?.from ?? 'float', ...error } };
     });
     const [only, ...others] = outputs;
     return only !== undefined && others.length === 0 ? only : worstOf(outputs);
@@ -222,6 +241,7 @@ export function comparison(
 function worstOf(outputs: readonly Compared[]): Compared {
   const errors = outputs.flatMap(({ error }) => error ?? []);
   const error = {
+    from: errors[0]?.from ?? 'float',
     mse: Math.max(...errors.map(({ mse }) => mse)),
     mae: Math.max(...errors.map(({ mae }) => mae)),
     explained: Math.min(...errors.map(({ explained }) => explained)),
@@ -246,7 +266,7 @@ function spreadOf(rows: Float32Array, size: number): number {
   return spread > 1e-9 * power ? spread : power;
 }
 
-function errorOf(wanted: Float32Array, own: Float32Array, spread: number): ValueError {
+function errorOf(wanted: Float32Array, own: Float32Array, spread: number) {
   let [squares, distance] = [0, 0];
   wanted.forEach((value, i) => {
     const difference = (own[i] as number) - value;

@@ -351,18 +351,23 @@ describe('compress: what a missed goal is told with', () => {
 });
 
 /** Numbers whose variance is explained by this share, with noise of so many dB. */
-const explaining = (explained: number, snrDb = 9): Assessment => ({
+const explaining = (
+  explained: number,
+  snrDb = 9,
+  from: 'targets' | 'float' = 'float',
+): Assessment => ({
   ...{ accuracy: null, agreement: null, snrDb },
-  error: { mse: 4, mae: 1.5, explained },
+  error: { from, mse: 4, mae: 1.5, explained },
 });
+const predicting = (explained: number) => explaining(explained, 9, 'targets');
 const agreeing = (agreement: number): Assessment => ({ ...assessed(0), accuracy: null, agreement });
 
 describe('compress: the floor', () => {
   const many = 1e9;
   const numbers: Standard = {
-    ...{ task: 'none', original: explaining(1), blind: 0, samples: 4 },
+    ...{ task: 'none', original: explaining(1, Number.POSITIVE_INFINITY), blind: 0, samples: 4 },
   };
-  const targets: Standard = { ...numbers, task: 'values', original: explaining(0.8) };
+  const targets: Standard = { ...numbers, task: 'values', original: predicting(0.8) };
   const unlabelled: Standard = {
     ...{ task: 'none', original: agreeing(1), blind: 0.2, samples: many },
   };
@@ -407,11 +412,25 @@ describe('compress: the floor', () => {
       ...{ standard: unlabelled, got: agreeing(0.79) },
       says: /^79\.00 % .*in the float model's class, the floor is 80\.00 % \(one class for all gives 20\.00 %\)$/,
     },
-    { edge: 'numbers: three quarters of their variance', standard: numbers, got: explaining(0.75) },
+    {
+      edge: 'numbers: three quarters of their power',
+      standard: numbers,
+      got: explaining(0.1, 6.03),
+    },
+    {
+      edge: 'numbers: a little less',
+      ...{ standard: numbers, got: explaining(0.9, 6.01) },
+      says: /SNR of 6\.0 dB on the test samples, the floor is 6\.0 dB$/,
+    },
+    {
+      edge: 'numbers far from 0, no nearer than their mean',
+      ...{ standard: numbers, got: explaining(0, 40) },
+      says: /SNR of 40\.0 dB on the test samples, but are no nearer to the float model's than their mean/,
+    },
     {
       edge: 'numbers: less, few samples or not',
       ...{ standard: numbers, got: explaining(0.29, 1.5) },
-      says: /^the outputs have an SNR of 1\.5 dB and explain 0\.29 of the variance of the float model's outputs \(R²\); the floor is 0\.75$/,
+      says: /^the outputs have an SNR of 1\.5 dB on the test samples, the floor is 6\.0 dB$/,
     },
     {
       edge: 'that, with an SNR',
@@ -433,16 +452,16 @@ describe('compress: the floor', () => {
       ...{ standard: numbers, got: explaining(0.99), goals: { maxError: 1.4 } },
       says: /^the mean absolute error is 1\.5 on the test samples, --max-error is 1\.4$/,
     },
-    { edge: 'targets: three quarters of float', standard: targets, got: explaining(0.601) },
+    { edge: 'targets: three quarters of float', standard: targets, got: predicting(0.601) },
     {
       edge: 'targets: less',
-      ...{ standard: targets, got: explaining(0.59) },
-      says: /explain 0\.59 of the variance of the targets \(R²\), the float model 0\.80; the floor is 0\.60$/,
+      ...{ standard: targets, got: predicting(0.59) },
+      says: /explain 0\.59 of the variance of the targets \(R²\) of the test samples, the float model 0\.80; the floor is 0\.60$/,
     },
     {
       edge: 'outputs that are always the same explain nothing, nor has anyone to',
       standard: { ...numbers, blind: 1 },
-      got: explaining(0),
+      got: explaining(0, 0),
     },
   ];
   for (const { edge, standard: own, got, goals = {}, says } of rows) {

@@ -25,7 +25,11 @@ function answered(
     : null;
   const own = wanted?.values ?? values;
   const size = values.length / count;
-  const compare = comparison({ size, values: own, threshold: 0 }, [size], isClass ? null : own);
+  const compare = comparison(
+    { size, values: own, threshold: 0 },
+    [size],
+    isClass ? null : { from: 'float', values: own },
+  );
   const assessment = {
     accuracy: answers === null || labels === null ? null : agreement(answers, labels),
     agreement: agreement(answers ?? new Int32Array(), wanted?.answers ?? new Int32Array()),

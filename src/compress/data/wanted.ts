@@ -1,8 +1,6 @@
 /** Whether what samples are labelled with is classes, or numbers that the outputs shall be. */
-import { elementCount } from '../../ir/graph.js';
 import { badData } from './dataset.js';
 import { elementsOfAll, type Ports } from './ports.js';
-import type { LoadOptions } from './samples.js';
 
 /** What a reader found beside a sample. */
 export interface Found {
@@ -26,7 +24,7 @@ const option = '--task classes or --task values says which';
 export function wantedOf(
   where: string,
   { size, isReal, isBinary }: Found,
-  { ports, task }: Pick<LoadOptions, 'ports' | 'task'>,
+  { ports, task }: { readonly ports?: Ports; readonly task?: 'classes' | 'values' },
 ): 'classes' | 'values' {
   if (ports === undefined) return 'classes';
   const elements = elementsOfAll(ports.outputs);
@@ -81,6 +79,3 @@ export function checkTargets(
   const message = `sample ${Math.floor(wrong / size)} shall give ${targets[wrong]}`;
   throw badData(where, message, 'remove or repair the sample');
 }
-
-/** The elements of one output for all samples. */
-export const outputSize = ({ shape }: Ports['outputs'][number]): number => elementCount(shape);

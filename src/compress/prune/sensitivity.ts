@@ -8,6 +8,7 @@ import {
   agreement,
   classesOf,
   comparison,
+  referenceOf,
   sideBySide,
   type ValueError,
 } from '../score.js';
@@ -35,7 +36,7 @@ export interface SensitivityPoint {
   readonly agreement: number | null;
   /** Of the scores, in dB; of several outputs the worst. */
   readonly snrDb: number;
-  /** From targets, else from the dense model's answers; null for classes. */
+  /** null for classes. */
   readonly error: ValueError | null;
 }
 
@@ -54,7 +55,6 @@ export interface Sensitivity {
   /** Of the dense model. */
   readonly loss: number;
   readonly accuracy: number | null;
-  /** From targets; null without. */
   readonly error: ValueError | null;
   readonly layers: readonly LayerSensitivity[];
 }
@@ -106,8 +106,7 @@ export async function sensitivityOf(
       await new Promise(setImmediate);
     }
     const { loss, accuracy, error } = judge(dense);
-    const own = data.targets === undefined ? null : error;
-    return { samples: data.count, loss, accuracy, error: own, layers: found };
+    return { samples: data.count, loss, accuracy, error, layers: found };
   } finally {
     walk.dispose();
   }
@@ -143,15 +142,15 @@ function judgeOf(
   const { labels } = data;
   const hasClasses = answer.kind !== 'values';
   const sizes = outputSizes(answer.graph);
-  const reference = data.targets ?? dense.values;
+  const reference = referenceOf(data, dense.values);
   const compare = comparison(dense, sizes, hasClasses ? null : reference);
-  const units = hasClasses ? [] : unitsOf(reference, sizes);
+  const units = hasClasses ? [] : unitsOf(reference.values, sizes);
   const lossOf = (answers: Answers) => {
     const rows = (values: Float32Array) =>
       scores(tf, answer, [tf.tensor(values, [data.count, values.length / data.count])]);
     return tf.tidy(() => {
       const own = rows(answers.values);
-      if (!hasClasses) return squaredError(tf, own, rows(reference), units).dataSync()[0];
+      if (!hasClasses) return squaredError(tf, own, rows(reference.values), units).dataSync()[0];
       const wanted = rows(dense.values);
       if (labels === null) return distillation(tf, own, soft(tf, wanted, 1), 1).dataSync()[0];
       return crossEntropy(tf, own, labels).dataSync()[0];

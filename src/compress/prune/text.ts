@@ -13,7 +13,7 @@ function measureOf({ accuracy, error, layers }: Sensitivity): Measure {
     const title = 'points of accuracy that are lost';
     return { title, fell: (point) => 100 * (accuracy - (point.accuracy ?? 0)) };
   }
-  if (error !== null) {
+  if (error?.from === 'targets') {
     const title = "points of the targets' variance that are no longer explained (R²)";
     const { explained } = error;
     return { title, fell: (point) => 100 * (explained - (point.error?.explained ?? 0)) };
@@ -31,7 +31,7 @@ function measureOf({ accuracy, error, layers }: Sensitivity): Measure {
 export function sensitivityText(sensitivity: Sensitivity, width: number): string {
   const { layers, samples, accuracy, error } = sensitivity;
   const measure = measureOf(sensitivity);
-  const own = accuracy ?? error?.explained ?? null;
+  const own = accuracy ?? (error?.from === 'targets' ? error.explained : null);
   const dense = own === null ? '' : `; dense ${(100 * own).toFixed(2)} %`;
   const head = `Each layer pruned alone, ${samples} samples: ${measure.title}${dense}`;
   const points = layers.flatMap((layer) => layer.points);
