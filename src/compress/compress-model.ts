@@ -57,7 +57,7 @@ export interface CompressReport {
   /** Of the outputs, in dB; of several the worst. */
   readonly snrDb: number;
   /** Of outputs that are numbers; null for classes. */
-  readonly error: {
+  readonly values: {
     /** From the targets; null without targets. */
     readonly float: ValueError | null;
     /** From the targets, else from the float model's outputs. */
@@ -221,7 +221,7 @@ function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
   const figures = {
     accuracy: float === null || int8 === null ? null : { float, int8 },
     ...{ agreement, snrDb, classes },
-    error:
+    values:
       error === null ? null : { float: task === 'values' ? original.error : null, int8: error },
     outputs: outputs?.map((one, i) => ({ name: head.outputNames[i] ?? `${i}`, ...one })) ?? null,
     layers: layerNoise(tf, graph, mainGraph(module), test),

@@ -48,7 +48,7 @@ function factsText(report: CompressReport, width: number): string {
 type Fact = readonly [name: string, text: string];
 
 /** Each with the samples that it is of. */
-function qualityFacts({ data, accuracy, agreement, snrDb, error, outputs }: CompressReport) {
+function qualityFacts({ data, accuracy, agreement, snrDb, values, outputs }: CompressReport) {
   const of = `of ${data.test} test samples`;
   const facts: Fact[] = [];
   if (accuracy !== null) {
@@ -56,7 +56,7 @@ function qualityFacts({ data, accuracy, agreement, snrDb, error, outputs }: Comp
     facts.push(['accuracy', `${both}, ${of}`]);
   }
   if (agreement !== null) facts.push(['same class', `${percent(agreement)} ${of}`]);
-  if (error !== null) facts.push(...errorFacts(error, of));
+  if (values !== null) facts.push(...errorFacts(values, of));
   facts.push(['output SNR', `${decibels(snrDb)} dB, ${of}`]);
   for (const one of outputs ?? []) {
     const own = one.error === null ? '' : `, MAE ${rounded(one.error.mae)}`;
@@ -65,7 +65,7 @@ function qualityFacts({ data, accuracy, agreement, snrDb, error, outputs }: Comp
   return facts;
 }
 
-function errorFacts({ float, int8 }: NonNullable<CompressReport['error']>, of: string): Fact[] {
+function errorFacts({ float, int8 }: NonNullable<CompressReport['values']>, of: string): Fact[] {
   const text = (one: (error: ValueError) => string) =>
     float === null
       ? `${one(int8)} from the float model's outputs, ${of}`

@@ -206,7 +206,7 @@ describe('sensitivity', () => {
   const table: Sensitivity = {
     samples: 10,
     loss: 0.1,
-    ...{ accuracy: 0.9, error: null },
+    ...{ accuracy: 0.9, values: null },
     layers: ['first', 'a/very/long/name/of/a/layer/that/goes/on'].map((name, index) => ({
       ...{ index, name, op: 'conv2d', weights: index, count: 100 },
       points: [0.5, 0.9].map((share) => ({
@@ -251,7 +251,7 @@ describe('pruning by cost', () => {
   });
   /** As if each zero were a little noise, and more so in the first layer. */
   const sensitivity = (patterns: readonly string[]): Sensitivity => ({
-    ...{ samples: 1, loss: 0, accuracy: null, error: null },
+    ...{ samples: 1, loss: 0, accuracy: null, values: null },
     layers: prunableLayers(graph).map(({ index, node, weights, count }, i) => ({
       ...{ index, name: node.name, op: node.op, weights, count },
       points: patterns.flatMap((pattern) =>

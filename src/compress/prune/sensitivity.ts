@@ -55,7 +55,7 @@ export interface Sensitivity {
   /** Of the dense model. */
   readonly loss: number;
   readonly accuracy: number | null;
-  readonly error: ValueError | null;
+  readonly values: ValueError | null;
   readonly layers: readonly LayerSensitivity[];
 }
 
@@ -106,7 +106,7 @@ export async function sensitivityOf(
       await new Promise(setImmediate);
     }
     const { loss, accuracy, error } = judge(dense);
-    return { samples: data.count, loss, accuracy, error, layers: found };
+    return { samples: data.count, loss, accuracy, values: error, layers: found };
   } finally {
     walk.dispose();
   }

@@ -8,14 +8,14 @@ interface Measure {
   fell(point: SensitivityPoint): number;
 }
 
-function measureOf({ accuracy, error, layers }: Sensitivity): Measure {
+function measureOf({ accuracy, values, layers }: Sensitivity): Measure {
   if (accuracy !== null) {
     const title = 'points of accuracy that are lost';
     return { title, fell: (point) => 100 * (accuracy - (point.accuracy ?? 0)) };
   }
-  if (error?.from === 'targets') {
+  if (values?.from === 'targets') {
     const title = "points of the targets' variance that are no longer explained (R²)";
-    const { explained } = error;
+    const { explained } = values;
     return { title, fell: (point) => 100 * (explained - (point.error?.explained ?? 0)) };
   }
   const hasClasses = layers.some(({ points }) => points.some((point) => point.agreement !== null));
@@ -29,9 +29,9 @@ function measureOf({ accuracy, error, layers }: Sensitivity): Measure {
 
 /** @param width columns of the terminal */
 export function sensitivityText(sensitivity: Sensitivity, width: number): string {
-  const { layers, samples, accuracy, error } = sensitivity;
+  const { layers, samples, accuracy, values } = sensitivity;
   const measure = measureOf(sensitivity);
-  const own = accuracy ?? (error?.from === 'targets' ? error.explained : null);
+  const own = accuracy ?? (values?.from === 'targets' ? values.explained : null);
   const dense = own === null ? '' : `; dense ${(100 * own).toFixed(2)} %`;
   const head = `Each layer pruned alone, ${samples} samples: ${measure.title}${dense}`;
   const points = layers.flatMap((layer) => layer.points);
