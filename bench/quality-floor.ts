@@ -2,7 +2,7 @@
  * What a compressed model is still worth at each loss: the data of the default floor of `compress`
  * (docs/compression.md).
  *
- *     npx tsx bench/quality-floor.ts [SEED]
+ *     npx tsx bench/quality-floor.ts autoencoder|classifier [SEED]
  *
  * Two small models, trained on drawn samples and compressed far beyond what is sensible: a classifier
  * of ten classes, and an autoencoder that finds anomalies by what it fails to reproduce.
@@ -21,7 +21,7 @@ import { type Graph, mainGraph } from '../src/ir/graph.js';
 import { FloatNetwork } from '../test/support/float-network.js';
 
 const features = 48;
-const seed = Number(process.argv[2] ?? 1);
+const seed = Number(process.argv[3] ?? 1);
 const { tf } = await loadBackend('wasm');
 const random = makeRandom(seed);
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
@@ -190,5 +190,4 @@ async function classifier() {
   }
 }
 
-await classifier();
-await autoencoder();
+await (process.argv[2] === 'classifier' ? classifier() : autoencoder());

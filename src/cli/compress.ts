@@ -28,7 +28,9 @@ export function addCompress(program: Command): void {
   const command = program
     .command('compress')
     .argument('[model]', modelHelp)
-    .summary('make the smallest int8 model of a float one that keeps to budgets')
+    .summary(
+      'make the smallest int8 model of a float one that keeps to budgets (PTQ, QAT, pruning, distillation)',
+    )
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
     .option(
       '--min-accuracy <percent>',

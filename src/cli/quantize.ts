@@ -19,7 +19,9 @@ export function addQuantize(program: Command): void {
   const command = program
     .command('quantize')
     .argument('[model]', modelHelp)
-    .summary('make an int8 or int16 model of a float one, from samples of its input')
+    .summary(
+      'make an int8 or int16 model of a float one, from samples (post-training quantization, PTQ)',
+    )
     .addOption(
       new Option('--calibration <method>', 'how ranges of activations are chosen')
         .choices(['auto', ...calibrationMethods])
