@@ -9,6 +9,7 @@ import { loadDataset } from '../../src/compress/data/load.js';
 import type { Ports } from '../../src/compress/data/ports.js';
 import type { Sensitivity } from '../../src/compress/prune/sensitivity.js';
 import { makeRandom } from '../../src/compress/random.js';
+import { compressText } from '../../src/compress/report.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
 import type { Module, TensorId } from '../../src/ir/graph.js';
@@ -138,6 +139,22 @@ describe('what y is: classes or values', () => {
       expect(labels === null).to.equal(gives !== 'classes');
     });
   }
+
+  it('in parts, each with its own', async () => {
+    const y = f4([1.5, 2, 3, 4]);
+    const z = f4([5, 6, 7, 8]);
+    const files = { 'x_train.npy': x, 'y_train.npy': y, 'x_test.npy': x, 'y_test.npy': z };
+    const options = { shape: [2], ports: one('numbers') };
+    const { targets, parts } = await inFolder(files, (path) => loadDataset(path, options));
+    expect(parts?.[0], 'in the order of their names').to.equal(2);
+    expect([...(targets ?? [])]).to.deep.equal([5, 6, 7, 8, 1.5, 2, 3, 4]);
+    const { 'y_test.npy': _, ...bare } = files;
+    const error = await inFolder(bare, (path) => loadDataset(path, options)).then(
+      () => '',
+      ({ message }) => message,
+    );
+    expect(error).to.match(/has no labels, but other parts have/);
+  });
 
   const table = (...lines: string[]) => ({ 'a.csv': lines.join('\n') });
   const two = ports('numbers', [[2]]);
@@ -343,6 +360,11 @@ describe('compress: numbers that the samples say', () => {
     const text = readFileSync(join(into, 'report.txt'), 'utf8');
     expect(text).to.match(/^original, float /m);
     expect(text).to.match(/^original, int8 /m);
+    const report = readReport(into);
+    const without = report.cost && { ...report.cost, float: null };
+    const bare = compressText({ ...report, cost: without }, 100);
+    expect(bare, 'where float does not compile').to.match(/^original, float .*– {2,}– {2,}–$/m);
+    expect(bare).to.match(/^time +float does not compile, [\d.]+ as plain int8 → /m);
     expect(text).to.match(
       new RegExp(`Behind each step, on the ${data.validation} validation samples`),
     );
