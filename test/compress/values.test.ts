@@ -12,6 +12,7 @@ import { makeRandom } from '../../src/compress/random.js';
 import { compressText } from '../../src/compress/report.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
+import { squaredError, unitsOf } from '../../src/compress/train/loss.js';
 import type { Module, TensorId } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
@@ -382,6 +383,21 @@ describe('compress: numbers that the samples say', () => {
       expect(stderr).to.match(says);
     });
   }
+});
+
+describe('the loss of numbers', () => {
+  it('is the squared error of each output in units of its variance, and their mean', async () => {
+    const { tf } = await loadBackend('wasm');
+    // Outputs of one and two elements; the second a hundred times the first.
+    const wanted = Float32Array.of(1, 100, 300, 3, 300, 100);
+    const own = Float32Array.of(1.5, 100, 300, 2.5, 250, 150);
+    const units = unitsOf(wanted, [1, 2]);
+    expect(units.map(({ variance }) => variance)).to.deep.equal([1, 10_000]);
+    const [loss] = tf.tidy(() =>
+      squaredError(tf, tf.tensor(own, [2, 3]), tf.tensor(wanted, [2, 3]), units).dataSync(),
+    ) as unknown as [number];
+    expect(loss).to.be.closeTo((0.25 + 1250 / 10_000) / 2, 1e-6);
+  });
 });
 
 /** Two inputs of 3 and 2 elements; outputs of 2 and 1, the second a hundred times the first. */
