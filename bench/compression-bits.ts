@@ -63,7 +63,7 @@ function ownAnswers(tf: Tf, path: string, data: Dataset): Int8Array {
   const found: number[] = [];
   for (let first = 0; first < data.count; first += batch) {
     const count = Math.min(batch, data.count - first);
-    const made = runner.run([quantizedSamples(graph, data, first, count)], count);
+    const made = runner.run(quantizedSamples(graph, data, first, count), count);
     found.push(...(made.get(graph.outputs[0] ?? 0) as Int8Array));
   }
   return Int8Array.from(found);
@@ -76,7 +76,7 @@ function microAnswers(path: string, data: Dataset): Int8Array {
   const folder = mkdtempSync(join(tmpdir(), 'bonsaic-bits-'));
   try {
     const [input, outputs, jobs] = ['in', 'out', 'jobs.json'].map((name) => join(folder, name));
-    writeFileSync(input as string, quantizedSamples(graph, data, 0, data.count));
+    writeFileSync(input as string, quantizedSamples(graph, data, 0, data.count)[0] as Int8Array);
     const job = { model: path, inputs: [input], outputs, count: 1 };
     writeFileSync(jobs as string, JSON.stringify([job]));
     execFileSync(python as string, [runtimes, 'tflm', jobs as string], { stdio: 'ignore' });

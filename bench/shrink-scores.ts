@@ -60,7 +60,7 @@ const rowOf = (share: string, name: string, own: Float64Array) => {
   const decibels = snrDb === null ? '' : snrDb.toFixed(1);
   return [share, name, percent(accuracy), percent(agreement), decibels, channels];
 };
-const { accuracy } = compare.original;
+const { accuracy } = compare.standard.original;
 console.log(`validation: ${parts.validation.count} samples, ${percent(accuracy)} of them right`);
 const titles = ['MACs', 'scores', 'accuracy', 'same class', 'SNR dB', 'channels left'];
 const rows = macs

@@ -1,12 +1,13 @@
 /** bonsaic compress MODEL: a float model, samples and budgets → a smaller int8 model. */
 import type { Command } from 'commander';
-import { goalsFault } from '../compress/goals.js';
 import { readRecipe } from '../compress/recipe.js';
 import { BonsaiError } from '../errors.js';
 import {
+  anyShare,
   type CompressionFlags,
   compressInto,
-  leftShare,
+  finite,
+  positive,
   whole,
   withMaterials,
   withResult,
@@ -18,6 +19,8 @@ import { note } from './output.js';
 interface CompressFlags extends CompressionFlags {
   readonly recipe?: string;
   readonly minAccuracy?: number;
+  readonly minSnr?: number;
+  readonly maxError?: number;
   readonly epochs?: number;
 }
 
@@ -25,12 +28,24 @@ export function addCompress(program: Command): void {
   const command = program
     .command('compress')
     .argument('[model]', modelHelp)
-    .summary('make the smallest int8 model of a float one that keeps to budgets')
+    .summary(
+      'make the smallest int8 model of a float one that keeps to budgets (PTQ, QAT, pruning, distillation)',
+    )
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
     .option(
       '--min-accuracy <percent>',
-      'fail when fewer test samples are right (default: aim at half a point below float, and warn)',
-      leftShare,
+      'fail when fewer test samples are right (default: three quarters of what float has over one class for all)',
+      anyShare,
+    )
+    .option(
+      '--min-snr <dB>',
+      "fail below this signal to noise of each output beside float's (default: 75 % of its variance explained)",
+      finite,
+    )
+    .option(
+      '--max-error <number>',
+      "fail above this mean absolute error (MAE) of each output, in its units: from y, else from float's outputs",
+      positive,
     )
     .option('--epochs <count>', 'of each training (default: 10, more for few samples)', whole(1));
   const targeted = withCompileOptions(withTarget(command, usualTarget));
@@ -42,17 +57,15 @@ export function addCompress(program: Command): void {
       if (flags.target === undefined) {
         note(`estimates for ${target}: --target chooses another board`);
       }
-      const { recipe, epochs, minAccuracy, maxMs, maxFlash, maxRam } = flags;
+      const { recipe, epochs, minAccuracy, minSnr, maxError, maxMs, maxFlash, maxRam } = flags;
       if (recipe !== undefined && epochs !== undefined) {
         const hint = 'write "epochs" into the steps of the recipe';
         throw new BonsaiError('usage', '--epochs', 'a recipe has its own', hint);
       }
       const effort = epochs === undefined ? null : { epochs };
-      const goals = { minAccuracy, maxMs, maxFlash, maxRam };
+      const goals = { minAccuracy, minSnr, maxError, maxMs, maxFlash, maxRam };
       const how = recipe === undefined ? effort : readRecipe(recipe);
-      await compressInto(path, { ...flags, target }, { how, goals }, true, (report) =>
-        goalsFault(path, goals, report),
-      );
+      await compressInto(path, { ...flags, target }, { how, goals }, true);
     },
   );
 }

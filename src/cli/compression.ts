@@ -4,7 +4,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
 import {
   type CompressedModel,
-  type CompressReport,
   type CompressRequest,
   compressModel,
 } from '../compress/compress-model.js';
@@ -14,7 +13,6 @@ import { withOutput, writeOutput } from '../compress/output.js';
 import type { Materials } from '../compress/prepare.js';
 import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
-import type { BonsaiError } from '../errors.js';
 import { readModelFile } from '../import/file.js';
 import { tellIfStopped } from '../leaving.js';
 import { loadTarget } from '../target/index.js';
@@ -37,6 +35,7 @@ export interface CompressionFlags extends Omit<CompileFlags, 'labels'> {
   readonly scale?: number;
   readonly offset?: number;
   readonly label?: string;
+  readonly task?: 'classes' | 'values';
   readonly sampleRate?: number;
   readonly samples: number;
   readonly seed: number;
@@ -56,7 +55,13 @@ export function withMaterials(command: Command): Command {
     .option('--classes <a,b,…>', "classes in the order of the model's outputs", classNames)
     .option('--scale <number>', 'bytes of images and arrays become byte · scale (1/255)', finite)
     .option('--offset <number>', '+ offset (0)', finite)
-    .option('--label <column>', 'of a .csv: the column of the labels, its name or index')
+    .option('--label <column>', 'of a .csv: the column of y, its name or index; several: a,b')
+    .addOption(
+      new Option(
+        '--task <kind>',
+        'whether y is classes or values, where both are possible',
+      ).choices(['classes', 'values']),
+    )
     .option('--sample-rate <hertz>', "of the model's recordings (default: the first's)", whole(1))
     .option('--samples <count>', 'samples that ranges are taken from', whole(1), 256)
     .option('--seed <number>', 'seed of all draws', whole(0), 1)
@@ -84,14 +89,12 @@ export function withResult(command: Command): Command {
  * Compresses as asked, into the folder that the options name.
  *
  * @param resumes whether an interrupted job goes on where it was
- * @param faultOf what the result misses; it is written all the same
  */
 export async function compressInto(
   path: string,
   flags: CompressionFlags,
   wanted: Pick<CompressRequest, 'how' | 'goals'>,
   resumes: boolean,
-  faultOf: (report: CompressReport) => BonsaiError | null = () => null,
 ): Promise<void> {
   const { output, explain, force = false } = flags;
   const journal = resumes ? join(output, journalFolder) : null;
@@ -100,18 +103,20 @@ export async function compressInto(
     const hint = 'the same command goes on where it was';
     tellIfStopped(resumes ? { where: output, message: 'is not finished', hint } : null);
     const made = await compressModel(request, makeProgress(), warn);
-    concludeCompression(made, flags, faultOf(made.report));
+    concludeCompression(made, flags);
   }).finally(() => tellIfStopped(null));
 }
 
 /** The model, the samples and the target that the options name. */
 export function materialsOf(path: string, flags: CompressionFlags): Materials {
-  const { data, samples, seed, backend, target, classes, scale, offset, label, sampleRate } = flags;
+  const { data, samples, seed, backend, target, classes, scale, offset, label, sampleRate, task } =
+    flags;
   const reading = {
     ...(classes === undefined ? {} : { classes }),
     ...(scale === undefined ? {} : { scale }),
     ...(offset === undefined ? {} : { offset }),
     ...(label === undefined ? {} : { label }),
+    ...(task === undefined ? {} : { task }),
     ...(sampleRate === undefined ? {} : { sampleRate }),
   };
   const bytes = readModelFile(path);
@@ -127,9 +132,8 @@ function costsFor(flags: CompressionFlags & { readonly target: string }): Materi
 
 /** Writes the result and tells it. */
 function concludeCompression(
-  { file, recipe, report, done }: CompressedModel,
+  { file, recipe, report, fault, done }: CompressedModel,
   flags: CompressionFlags,
-  fault: BonsaiError | null,
 ): void {
   const { output, json, force = false } = flags;
   const name = 'model.tflite';
@@ -185,10 +189,16 @@ export const whole = (least: number) => (text: string) => {
   throw new InvalidArgumentError(`It must be a whole number of ${least} or more.`);
 };
 
-function finite(text: string): number {
+export function finite(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new InvalidArgumentError('It must be a number.');
+}
+
+export function positive(text: string): number {
+  const value = finite(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError('It must be above 0.');
 }
 
 /** '80' or '80%' → 0.8; `range` for messages. */
@@ -202,6 +212,9 @@ const percentage = (range: string, isIn: (percent: number) => boolean) => (text:
 export const goneShare = percentage('from 0 to below 100', (value) => value >= 0 && value < 100);
 /** Of what is left, or right: more than nothing. */
 export const leftShare = percentage('above 0, at most 100', (value) => value > 0 && value <= 100);
+
+/** Of what is right at least: 0 takes everything. */
+export const anyShare = percentage('from 0 to 100', (value) => value >= 0 && value <= 100);
 
 export function list(text: string): readonly string[] {
   return text.split(',').map((name) => name.trim());

@@ -32,7 +32,7 @@ export function addPrune(program: Command): void {
   const command = program
     .command('prune')
     .argument('[model]', modelHelp)
-    .summary('make an int8 model whose least weights are 0, with training for what that loses')
+    .summary('make an int8 model whose least weights are 0 (magnitude pruning, N:M), with training')
     .option(
       '--share <percent>',
       'of all weights together (default: 80, without a target)',
@@ -67,7 +67,7 @@ export function addPrune(program: Command): void {
         ...{ pattern: name, score, schedule, epochs },
       });
       const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
-      await compressInto(path, flags, { how, goals: {} }, true);
+      await compressInto(path, flags, { how, goals: null }, true);
     },
   );
 }

@@ -19,7 +19,9 @@ export function addQuantize(program: Command): void {
   const command = program
     .command('quantize')
     .argument('[model]', modelHelp)
-    .summary('make an int8 or int16 model of a float one, from samples of its input')
+    .summary(
+      'make an int8 or int16 model of a float one, from samples (post-training quantization, PTQ)',
+    )
     .addOption(
       new Option('--calibration <method>', 'how ranges of activations are chosen')
         .choices(['auto', ...calibrationMethods])
@@ -42,7 +44,7 @@ export function addQuantize(program: Command): void {
       const { calibration, activations, weights } = flags;
       const how = { steps: [settingsOf({ step: 'quantize', calibration, activations, weights })] };
       // It is over soon enough to begin again.
-      await compressInto(path, flags, { how, goals: {} }, false);
+      await compressInto(path, flags, { how, goals: null }, false);
     },
   );
 }

@@ -1,4 +1,5 @@
 /** How good a candidate is, and what it costs: measured after every step on validation samples. */
+import { attempt, BonsaiError } from '../errors.js';
 import { type Graph, type Module, mainGraph } from '../ir/graph.js';
 import type { Candidate } from './candidate.js';
 import type { Cost } from './cost.js';
@@ -9,28 +10,37 @@ import { quantizationOf } from './quantize/ptq.js';
 import {
   type Answers,
   agreement,
+  type Compared,
   classesOf,
+  comparison,
   floatAnswers,
   integerAnswers,
-  signalToNoise,
+  referenceOf,
 } from './score.js';
 import type { Surroundings } from './steps/step.js';
+import { answerOf, outputSizes, type Task, taskOf } from './task.js';
 import type { Tf } from './tensorflow.js';
 import { runnerOf } from './trace.js';
-import { answerOf } from './train/loss.js';
 
 /** A model beside the original one, on the same samples. */
-export interface Assessment {
+export interface Assessment extends Compared {
   /** Share of right answers; null without labels. */
   readonly accuracy: number | null;
   /** Share of samples that both models put into one class; null for models without classes. */
   readonly agreement: number | null;
-  /** Signal to noise of the outputs, in dB. */
-  readonly snrDb: number;
+}
+
+/** What candidates are judged by, on the same samples. */
+export interface Standard {
+  readonly task: Task;
+  readonly original: Assessment;
+  /** The quality (goals.ts) of an answer that looks at no sample: one class, or the mean. */
+  readonly blind: number;
+  readonly samples: number;
 }
 
 export interface Assessor {
-  readonly original: Assessment;
+  readonly standard: Standard;
   of(candidate: Candidate): Assessment;
   /** Of the original, and of a candidate. */
   readonly wanted: Answered;
@@ -52,15 +62,18 @@ export function assessor(
   data: Dataset,
 ): Assessor {
   const wanted = floatAnswers(tf, original, data);
-  const { kind } = answerOf(original, data.classes?.length ?? null);
-  const known = kind === 'values' ? null : classesOf(wanted);
+  const answer = answerOf(original, data);
+  const task = taskOf(answer, data);
+  const known = answer.kind === 'values' ? null : classesOf(wanted);
+  const reference = known === null ? referenceOf(data, wanted.values) : null;
+  const compare = comparison(wanted, outputSizes(original), reference);
   const compared = (got: Answers): Answered => {
     const answers = known === null ? null : classesOf(got);
     const isLabelled = data.labels !== null && answers !== null;
     const assessment: Assessment = {
       accuracy: isLabelled ? agreement(answers, data.labels) : null,
       agreement: known === null || answers === null ? null : agreement(known, answers),
-      snrDb: signalToNoise(wanted.values, got.values),
+      ...compare(got.values),
     };
     return { assessment, answers, values: got.values };
   };
@@ -71,11 +84,33 @@ export function assessor(
         : integerAnswers(tf, mainGraph(lower(head, graph, quantization)), data),
     );
   const own = compared(wanted);
+  const classes = task === 'classes' ? data.labels : known;
+  // Where all that is wanted is the same, nobody needs to look.
+  const mean = isConstant(reference?.values ?? wanted.values, data) ? 1 : 0;
+  const blind = classes === null ? mean : mostFrequent(classes).share;
   return {
-    ...{ original: own.assessment, wanted: own },
+    standard: { task, original: own.assessment, blind, samples: data.count },
+    wanted: own,
     of: (candidate) => inDetail(candidate).assessment,
     inDetail,
   };
+}
+
+/** Whether every sample has the same values. */
+export function isConstant(values: Float32Array, { count }: Pick<Dataset, 'count'>): boolean {
+  const size = values.length / count;
+  return values.every((value, i) => value === values[i % size]);
+}
+
+/** The class that most samples have, and their share. */
+export function mostFrequent(labels: Int32Array): {
+  readonly label: number;
+  readonly share: number;
+} {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const [[label, count] = [0, 0]] = [...counts].sort((a, b) => b[1] - a[1]);
+  return { label, share: count / labels.length };
 }
 
 /** Samples that compare attempts, at most: more do not change the choice. */
@@ -87,12 +122,13 @@ export function snrScorer(
   float: Graph,
 ): (candidate: Candidate) => number {
   const validation = thinned(data.validation, mostCompared);
-  const open = (graph: Graph) => answerOf(graph, validation.classes?.length ?? null).graph;
-  const wanted = floatAnswers(tf, open(float), validation).values;
+  const open = (graph: Graph) => answerOf(graph, validation).graph;
+  const wanted = floatAnswers(tf, open(float), validation);
+  const compare = comparison(wanted, outputSizes(open(float)), null);
   return ({ graph, quantization }) => {
     if (quantization === null) return Number.POSITIVE_INFINITY;
     const integer = open(mainGraph(lower(head, graph, quantization)));
-    return signalToNoise(wanted, integerAnswers(tf, integer, validation).values);
+    return compare(integerAnswers(tf, integer, validation).values).snrDb;
   };
 }
 
@@ -103,6 +139,18 @@ const costSamples = 16;
 export function costIn(surroundings: Surroundings, candidate: Candidate): Cost | null {
   const { costOf } = surroundings;
   return costOf === null ? null : costOf(moduleMaker(surroundings, candidate)(candidate));
+}
+
+/** What the original costs in float32; null without a target, or where it does not compile. */
+export function floatCostIn({
+  costOf,
+  head,
+  original,
+  whole = original,
+}: Surroundings): Cost | null {
+  if (costOf === null) return null;
+  const cost = attempt(() => costOf({ ...head, graphs: [whole] }));
+  return cost instanceof BonsaiError ? null : cost;
 }
 
 /**

@@ -6,7 +6,8 @@
  */
 import { BonsaiError } from '../errors.js';
 import type { Say } from '../progress.js';
-import { type Goals, leastQuality, quality, strain } from './goals.js';
+import type { Standard } from './assess.js';
+import { type Goals, isGood, isUseful, quality, strain } from './goals.js';
 import { namedSettings, timePlanner } from './prune/plan.js';
 import { magnitudeScores } from './prune/scores.js';
 import { type SettingsOf, settingsOf } from './recipe.js';
@@ -37,21 +38,24 @@ export function usualEpochs(samples: number): number {
 /** Of a training that goes on from weights that are good already. */
 const fineRate = 0.0003;
 
-/** The best stage that was found; it may miss the goals. It is quantized. */
+/**
+ * The best stage that was found; it may miss the goals. It is quantized. A budget is never met by a
+ * model of no use.
+ */
 export async function chooseSteps(
   workshop: Workshop,
   surroundings: Surroundings,
   goals: Goals,
   effort: Effort,
 ): Promise<Stage> {
-  const { first } = workshop;
-  const least = leastQuality(goals, first.validation);
+  const { first, standard } = workshop;
   const fits = ({ cost }: Stage) => strain(goals, cost) <= 1;
-  const meets = (stage: Stage) => fits(stage) && quality(stage.validation) >= least;
-  let best = await workshop.perform(first, settingsOf({ step: 'quantize' }));
+  const meets = (stage: Stage) => fits(stage) && isGood(goals, stage.validation, standard);
+  const dense = await workshop.perform(first, settingsOf({ step: 'quantize' }));
+  let best = dense;
   if (meets(best)) return best;
   const note = (stage: Stage) => {
-    best = better(best, stage, goals);
+    [best = stage] = byNearness([best, stage], goals, standard);
     return meets(stage);
   };
   if (fits(best)) {
@@ -75,6 +79,9 @@ export async function chooseSteps(
     const trained = await workshop.perform(plain, train).catch(nullIfDiverged);
     if (trained !== null && note(trained)) break;
   }
+  if (best !== dense) return best;
+  const milder = await shrunkTo(workshop, goals, effort, quarter).catch(nullIfDiverged);
+  if (milder !== null) note(await workshop.perform(milder, settingsOf({ step: 'quantize' })));
   return best;
 }
 
@@ -100,11 +107,24 @@ const finer = ({ epochs }: Effort) =>
     settingsOf({ step: 'train', epochs: Math.ceil(epochs / 2), learningRate: fineRate }),
   ] as const;
 
-/** Budgets first, then quality; where neither meets the budgets, the one that is nearer. */
-function better(a: Stage, b: Stage, goals: Goals): Stage {
-  const [ofA, ofB] = [strain(goals, a.cost), strain(goals, b.cost)];
-  if (ofA <= 1 && ofB <= 1) return quality(b.validation) > quality(a.validation) ? b : a;
-  return ofB < ofA ? b : a;
+/**
+ * The nearest to the goals first: what is of use before what is of none; of what is, the nearest to
+ * the budgets, and of those within them the best; of what is of none the best.
+ */
+export function byNearness(
+  stages: readonly Stage[],
+  goals: Goals,
+  standard: Standard,
+): readonly Stage[] {
+  const ranked = stages.map((stage) => {
+    const isOfUse = isUseful(goals, stage.validation, standard);
+    const excess = isOfUse ? Math.max(1, strain(goals, stage.cost)) : Number.POSITIVE_INFINITY;
+    return { stage, excess, loss: -quality(stage.validation) };
+  });
+  const order = (a: number, b: number) => (a === b ? 0 : a < b ? -1 : 1);
+  return ranked
+    .sort((a, b) => order(a.excess, b.excess) || order(a.loss, b.loss))
+    .map(({ stage }) => stage);
 }
 
 /** A smaller model in float32; null where this way does not lead to the budgets. */
@@ -119,16 +139,26 @@ type Attempt = (
 const attempts: readonly Attempt[] = [
   (workshop, surroundings, goals, effort) =>
     prunedTo(workshop, workshop.first, surroundings, goals, effort),
-  ({ perform, first }, _, goals, { epochs }) =>
-    perform(first, settingsOf({ step: 'shrink', epochs, ...limitsOf(goals, first, 1) })),
+  (workshop, _, goals, effort) => shrunkTo(workshop, goals, effort, 1),
   async (workshop, surroundings, goals, effort) => {
-    const { first, perform } = workshop;
-    const limits = limitsOf(goals, first, 0.5);
-    const epochs = Math.ceil(effort.epochs / 2);
-    const shrunk = await perform(first, settingsOf({ step: 'shrink', epochs, ...limits }));
-    return prunedTo(workshop, shrunk, surroundings, goals, effort);
+    const less = { epochs: Math.ceil(effort.epochs / 2) };
+    const shrunk = await shrunkTo(workshop, goals, less, half);
+    // Where no pruning leads to the budgets, half of the way is nearer than none.
+    return (await prunedTo(workshop, shrunk, surroundings, goals, effort)) ?? shrunk;
   },
 ];
+
+/** Of the way to the budgets. */
+const [half, quarter] = [0.5, 0.25];
+
+function shrunkTo(
+  { first, perform }: Workshop,
+  goals: Goals,
+  { epochs }: Effort,
+  way: number,
+): Promise<Stage> {
+  return perform(first, settingsOf({ step: 'shrink', epochs, ...limitsOf(goals, first, way) }));
+}
 
 async function prunedTo(
   workshop: Workshop,

@@ -1,7 +1,7 @@
 /** Whether the classes of the data are those of the model's outputs. */
 import { elementCount, type Graph, tensorOf } from '../ir/graph.js';
 import { badData, type Dataset } from './data/dataset.js';
-import { answerOf } from './train/loss.js';
+import { answerOf } from './task.js';
 
 /**
  * @param train of the samples with labels; without them there is nothing to say
@@ -12,11 +12,12 @@ import { answerOf } from './train/loss.js';
  */
 export function classWarnings(
   graph: Graph,
-  { where, classes, labels }: Pick<Dataset, 'where' | 'classes' | 'labels'>,
+  data: Pick<Dataset, 'where' | 'classes' | 'labels' | 'targets'>,
   isOrdered: boolean,
 ): readonly string[] {
+  const { where, classes, labels } = data;
   if (classes === null || labels === null) return [];
-  const { kind } = answerOf(graph, classes.length);
+  const { kind } = answerOf(graph, data);
   const outputs = elementCount(tensorOf(graph, graph.outputs[0] ?? 0).shape);
   if (kind === 'values') return [unusedText(classes.length, outputs)];
   const known = kind === 'sign' ? 2 : outputs;

@@ -1,20 +1,20 @@
 /** A float model and samples → a smaller int8 model, and what each step cost and gained. */
-import { BonsaiError, InternalError } from '../errors.js';
+import { type BonsaiError, InternalError } from '../errors.js';
 import { mainGraph } from '../ir/graph.js';
 import type { Progress, Say } from '../progress.js';
 import { writeTflite } from '../write/tflite.js';
 import { type Assessment, assessor } from './assess.js';
-import { chooseSteps, type Effort, usualEpochs } from './choose.js';
+import { byNearness, chooseSteps, type Effort, usualEpochs } from './choose.js';
 import { thinned } from './data/dataset.js';
 import { type Explanation, explain } from './explain/index.js';
-import type { Goals } from './goals.js';
+import { checkGoals, type Goals, goalsFault, isUseful } from './goals.js';
 import { Journal } from './journal.js';
 import { type Materials, type Prepared, prepare } from './prepare.js';
 import { lower } from './quantize/lower.js';
 import { type LayerNoise, layerNoise } from './quantize/noise.js';
-import { type Recipe, settingsOf } from './recipe.js';
+import { type Recipe, settingsOf, titleOf } from './recipe.js';
 import { checkRecipe, teachersIn } from './recipe-check.js';
-import { checkFinite, confusion } from './score.js';
+import { type Compared, checkFinite, confusion, type ValueError } from './score.js';
 import type { Surroundings } from './steps/step.js';
 import type { BackendName } from './tensorflow.js';
 import {
@@ -29,7 +29,8 @@ import { originalWarnings, resultWarnings } from './worth.js';
 export interface CompressRequest extends Materials {
   /** These steps, or those that the goals choose, with so much effort; null: as much as is usual. */
   readonly how: Recipe | Effort | null;
-  readonly goals: Goals;
+  /** null: the result is what it is, whatever it is worth. */
+  readonly goals: Goals | null;
   /** Whether the report tells where signal and answers are lost, and what helps. */
   readonly explains: boolean;
   /** Where the state is kept, to resume from; null keeps none. */
@@ -53,23 +54,59 @@ export interface CompressReport {
   readonly accuracy: { readonly float: number; readonly int8: number } | null;
   /** Share of samples that both models put into one class; null for other models. */
   readonly agreement: number | null;
-  /** Of the outputs, in dB. */
+  /** Of the outputs, in dB; of several the worst. */
   readonly snrDb: number;
+  /** Of outputs that are numbers; null for classes. */
+  readonly values: {
+    /** From the targets; null without targets. */
+    readonly float: ValueError | null;
+    /** From the targets, else from the float model's outputs. */
+    readonly int8: ValueError;
+  } | null;
+  /** Of each output, where there are several: int8 as above. */
+  readonly outputs: readonly (Compared & { readonly name: string })[] | null;
   readonly layers: readonly LayerNoise[];
   /** null where it was not asked for. */
   readonly explanation: Explanation | null;
   /** [label][answer] → samples of the int8 model; null without labels. */
   readonly confusion: readonly (readonly number[])[] | null;
   readonly classes: readonly string[] | null;
-  /** Estimates of the original as int8, and of the result; null without a target. */
-  readonly cost: { readonly before: CostFigures; readonly after: CostFigures } | null;
+  /** Estimates; null without a target. */
+  readonly cost: Costs | null;
+  /**
+   * Where a goal is missed: the results that were tried, the nearest first, on validation samples;
+   * else empty.
+   */
+  readonly nearest: readonly Near[];
   /** What the user should know about the data and the result, one line each. */
   readonly warnings: readonly string[];
   readonly backend: BackendName;
   readonly seed: number;
 }
 
+export interface Costs {
+  /** The original as it is, in float32; null where it does not compile for the target. */
+  readonly float: CostFigures | null;
+  /** The original as plain int8, nothing removed. */
+  readonly before: CostFigures;
+  /** The result. */
+  readonly after: CostFigures;
+}
+
+/** A result that was tried. */
+export interface Near {
+  /** From the original to it. */
+  readonly steps: readonly string[];
+  readonly validation: Assessment;
+  readonly cost: CostFigures | null;
+  /** Whether it is what was asked for, or above the floor. */
+  readonly isUseful: boolean;
+  readonly isWritten: boolean;
+}
+
 export interface CompressedModel {
+  /** What the result misses; null where it meets the goals. */
+  readonly fault: BonsaiError | null;
   readonly file: Uint8Array;
   /** What repeats the result. */
   readonly recipe: Recipe;
@@ -80,7 +117,7 @@ export interface CompressedModel {
 
 /**
  * @param warn gets each warning of the report as soon as it is known
- * @throws BonsaiError for a model that is not float or has several inputs, and for its data
+ * @throws BonsaiError for a model that is not float, and for its data
  */
 export async function compressModel(
   request: CompressRequest,
@@ -101,31 +138,27 @@ export async function compressModel(
     ...originalWarnings(workshop.first.validation, prepared.surroundings.data.validation),
   ];
   for (const text of warnings) warn(text);
-  if (goals.minAccuracy !== undefined && workshop.first.validation.accuracy === null) {
-    const message = 'needs labels, and a model whose outputs are classes';
-    throw new BonsaiError(
-      'usage',
-      '--min-accuracy',
-      message,
-      'leave it out, or label the samples: a class for each output',
-    );
-  }
+  if (goals !== null) checkGoals(goals, workshop.standard);
   const how = asked ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
   const stage = await ('steps' in how
     ? follow(workshop, how)
-    : chooseSteps(workshop, prepared.surroundings, goals, how));
+    : chooseSteps(workshop, prepared.surroundings, goals ?? {}, how));
   const { steps } = stage;
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
   const made = await progress('Compare on the test samples', () => judged(prepared, stage));
   const { data, seed } = prepared.surroundings;
-  const cost = bothOf(workshop.first.cost, stage.cost);
-  const { minAccuracy } = goals;
+  const cost = costsOf(workshop.floatCost, workshop.first.cost, stage.cost);
+  const reached = { got: made.answered.got.assessment, standard: made.standard, cost: stage.cost };
+  const fault = goals === null ? null : goalsFault(request.path, goals, reached);
+  const nearest = fault === null ? [] : nearestTo(workshop, goals ?? {}, stage);
+  const { minAccuracy } = goals ?? {};
   const faults = resultWarnings({ ...made.answered, test: prepared.test, cost, minAccuracy });
   for (const text of faults) warn(text);
   const explanation = request.explains
     ? await progress('Explain', (say) => explained(prepared, stage, say))
     : null;
   return {
+    fault,
     file: made.file,
     recipe: { steps: steps.map(({ settings }) => settings) },
     report: {
@@ -141,7 +174,7 @@ export async function compressModel(
       steps: tried,
       ...made.figures,
       explanation,
-      cost,
+      ...{ cost, nearest },
       warnings: [...warnings, ...faults],
       backend: prepared.backend,
       seed,
@@ -180,17 +213,22 @@ function judged({ surroundings, test }: Prepared, { candidate }: Stage) {
   const compare = assessor(surroundings, test);
   const got = compare.inDetail(candidate);
   const { assessment, answers } = got;
-  const { accuracy: float } = compare.original;
-  const { accuracy: int8, agreement, snrDb } = assessment;
+  const { original, task } = compare.standard;
+  const { accuracy: float } = original;
+  const { accuracy: int8, agreement, snrDb, error, outputs = null } = assessment;
   const { classes, labels } = test;
   const hasClasses = labels !== null && classes !== null && answers !== null;
   const figures = {
     accuracy: float === null || int8 === null ? null : { float, int8 },
     ...{ agreement, snrDb, classes },
+    values:
+      error === null ? null : { float: task === 'values' ? original.error : null, int8: error },
+    outputs: outputs?.map((one, i) => ({ name: head.outputNames[i] ?? `${i}`, ...one })) ?? null,
     layers: layerNoise(tf, graph, mainGraph(module), test),
     confusion: hasClasses ? confusion(labels, answers, classes.length) : null,
   };
-  return { file: writeTflite(module), figures, answered: { wanted: compare.wanted, got } };
+  const answered = { wanted: compare.wanted, got };
+  return { file: writeTflite(module), figures, answered, standard: compare.standard };
 }
 
 /** Test samples that an explanation runs, some twenty times; more hardly change it. */
@@ -202,6 +240,24 @@ function explained({ surroundings, test }: Prepared, { candidate }: Stage, say: 
   return explain({ ...rest, calibration, candidate, test: thinned(test, mostExplained) }, say);
 }
 
-function bothOf(before: CostFigures | null, after: CostFigures | null) {
-  return before === null || after === null ? null : { before, after };
+function costsOf(
+  float: CostFigures | null,
+  before: CostFigures | null,
+  after: CostFigures | null,
+): Costs | null {
+  return before === null || after === null ? null : { float, before, after };
+}
+
+/** Rows of a table that people read. */
+const mostNear = 5;
+
+function nearestTo({ results, standard }: Workshop, goals: Goals, written: Stage): readonly Near[] {
+  const ranked = byNearness(results, goals, standard);
+  const shown = ranked.filter((stage, rank) => rank < mostNear || stage === written);
+  return shown.map((stage) => ({
+    steps: stage.steps.map(({ settings }) => titleOf(settings)),
+    ...{ validation: stage.validation, cost: stage.cost },
+    isUseful: isUseful(goals, stage.validation, standard),
+    isWritten: stage === written,
+  }));
 }

@@ -4,13 +4,14 @@ import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
 import { readModelFile } from '../import/file.js';
 import { importModel } from '../import/index.js';
-import { elementCount, type Graph, rawBytes, statesOf, tensorOf } from '../ir/graph.js';
+import { type Graph, rawBytes, statesOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';
 import { classWarnings } from './classes.js';
 import type { CostOf } from './cost.js';
 import { type Dataset, subset } from './data/dataset.js';
 import { loadDataset } from './data/load.js';
+import { elementsOfAll, type Ports, portsOf } from './data/ports.js';
 import type { LoadOptions } from './data/samples.js';
 import { split } from './data/split.js';
 import { floatGraph } from './float-graph.js';
@@ -26,7 +27,7 @@ export interface Materials {
   /** Path of the samples. */
   readonly data: string;
   /** How to read them. */
-  readonly reading: Omit<LoadOptions, 'shape'>;
+  readonly reading: Omit<LoadOptions, 'shape' | 'ports'>;
   /** Samples that ranges are taken from. */
   readonly samples: number;
   readonly seed: number;
@@ -51,15 +52,16 @@ export interface Prepared {
 /** Samples that compare candidates, at most: more hardly change a choice. */
 const mostValidation = 2000;
 
-/** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
+/** @throws BonsaiError for a model that is not float, and for its data */
 export async function prepare(given: Materials, progress: Progress): Promise<Prepared> {
   const { path, bytes, seed, costs } = given;
-  const { original, head } = importFloat(bytes, path);
+  const { original, whole, head } = importFloat(bytes, path);
   const teachers = (given.teachers ?? []).map((file) => {
     const teacher = importFloat(readModelFile(file), file);
     return { file, graph: teacher.original, sha256: teacher.head.sha256 };
   });
-  const parts = await progress('read samples', () => partsOf(given, original));
+  const ports = portsOf(original, head);
+  const parts = await progress('read samples', () => partsOf(given, ports));
   const warnings = classWarnings(original, parts.train, given.reading.classes !== undefined);
   const { tf, name: backend } = await loadBackend(given.backend);
   const { train, calibration, validation, test } = parts;
@@ -70,19 +72,21 @@ export async function prepare(given: Materials, progress: Progress): Promise<Pre
   const digest = () => digestOf(facts, [train, calibration, validation]);
   const costOf = costs?.costOf ?? null;
   const graphs = new Map(teachers.map(({ file, graph }) => [file, graph]));
-  const surroundings = { tf, head, original, teachers: graphs, data, costOf, seed };
+  const models = { head, original, whole, teachers: graphs };
+  const surroundings = { tf, ...models, data, costOf, seed };
   return { surroundings, test, backend, warnings, digest };
 }
 
-/** @throws BonsaiError for a file that is no float model of one input and one output */
+/** @throws BonsaiError for a file that is no float model */
 function importFloat(bytes: Uint8Array, path: string) {
   const options = { name: 'model', where: path, rounding: 'tflm', loops: 'laid out' } as const;
   return inFile(path, () => {
     const { graphs, ...head } = importModel(bytes, { ...options, beside: readBeside(path) });
-    const original = separated(floatGraph({ ...head, graphs }));
-    requireOneInput(original, path);
+    const whole = floatGraph({ ...head, graphs });
+    const original = separated(whole);
+    requireStateless(original, path);
     requireFinite(original);
-    return { original, head };
+    return { original, whole, head };
   });
 }
 
@@ -108,24 +112,19 @@ function requireFinite({ tensors }: Graph): void {
   }
 }
 
-function requireOneInput(graph: Graph, path: string): void {
-  if (statesOf(graph).length > 0) {
-    const message = 'remembers earlier inputs: such a model is not trained';
-    const hint = 'compress the network that takes a whole window, and compile that with --stream';
-    throw new BonsaiError('unsupported-attribute', path, message, hint);
-  }
-  const [inputs, outputs] = [graph.inputs.length, graph.outputs.length];
-  if (inputs === 1 && outputs === 1) return;
-  const counts = `${inputs} ${inputs === 1 ? 'input' : 'inputs'} and ${outputs} ${outputs === 1 ? 'output' : 'outputs'}`;
-  const message = `has ${counts}; samples have one of each`;
-  throw new BonsaiError('unsupported-attribute', path, message, 'give a model with one of each');
+function requireStateless(graph: Graph, path: string): void {
+  if (statesOf(graph).length === 0) return;
+  const message = 'remembers earlier inputs: such a model is not trained';
+  const hint = 'compress the network that takes a whole window, and compile that with --stream';
+  throw new BonsaiError('unsupported-attribute', path, message, hint);
 }
 
 /** A test sample is in no other part, so that no choice has seen it. */
-async function partsOf({ data, reading, samples, seed }: Materials, graph: Graph) {
-  const shape = tensorOf(graph, graph.inputs[0] ?? 0).shape.slice(1);
-  const outputs = elementCount(tensorOf(graph, graph.outputs[0] ?? 0).shape);
-  const all = await loadDataset(data, { ...reading, shape, outputs });
+async function partsOf({ data, reading, samples, seed }: Materials, ports: Ports) {
+  const [{ shape: first } = { shape: [] }, ...others] = ports.inputs;
+  const shape = others.length === 0 ? first : [elementsOfAll(ports.inputs)];
+  const outputs = elementsOfAll(ports.outputs);
+  const all = await loadDataset(data, { ...reading, shape, outputs, ports });
   const { train, validation, test } = split(all, { validation: 0.15, test: 0.25, seed });
   const draw = (from: Dataset, most: number, purpose: string): Dataset => {
     if (from.count <= most) return from;
@@ -142,9 +141,10 @@ async function partsOf({ data, reading, samples, seed }: Materials, graph: Graph
 
 function digestOf(facts: readonly string[], data: readonly Dataset[]): string {
   const hash = createHash('sha256').update(JSON.stringify(facts));
-  for (const { x, labels } of data) {
+  for (const { x, labels, targets } of data) {
     hash.update(rawBytes(x));
     if (labels !== null) hash.update(rawBytes(labels));
+    if (targets !== undefined) hash.update(rawBytes(targets));
   }
   return hash.digest('hex');
 }

@@ -5,11 +5,13 @@ import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';
 import { type Integers, integersFor } from './quantize/lower.js';
 import { batchOf, visit } from './quantize/observe.js';
+import { joinedRows, partsOfRows } from './rows.js';
 import { elementsOf, type Tf, type TfTensor } from './tensorflow.js';
 import { type Hooks, type Runner, runnerOf } from './trace.js';
 
-/** First outputs of all samples, [samples][size], in real numbers. */
+/** Outputs of all samples, [samples][size], in real numbers. */
 export interface Answers {
+  /** Elements of all outputs of a sample, side by side. */
   readonly size: number;
   readonly values: Float32Array;
   /** Where samples have one value: above it, the answer is class 1 of two. */
@@ -22,8 +24,14 @@ const batch = 256;
 export function floatAnswers(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks = {}): Answers {
   const runner = runnerOf(tf, graph);
   return collect(graph, data, (first, count) =>
-    elementsOf(tf, () => runner.run([batchOf(tf, data, first, count)], hooks)[0] as TfTensor),
+    elementsOf(tf, () => sideBySide(tf, runner.run(batchOf(tf, data, first, count), hooks))),
   );
+}
+
+/** Outputs [n, …] as [n, elements of all]. */
+export function sideBySide(tf: Tf, outputs: readonly TfTensor[]): TfTensor {
+  const flat = outputs.map((output) => tf.reshape(output, [output.shape[0] ?? 1, -1]));
+  return flat.length === 1 ? (flat[0] as TfTensor) : tf.concat(flat, 1);
 }
 
 /**
@@ -52,7 +60,7 @@ function isFiniteBatch(tf: Tf, runner: Runner, data: Dataset, first: number): bo
       zero = tf.add(zero, tf.sum(tf.mul(value, 0)));
       return value;
     };
-    runner.run([batchOf(tf, data, first, batch)], { computed });
+    runner.run(batchOf(tf, data, first, batch), { computed });
     return zero;
   });
   return sum === 0;
@@ -74,23 +82,28 @@ function checkSample(tf: Tf, graph: Graph, data: Dataset, sample: number, model:
 /** Answers of a graph of integers, from samples quantized as its input asks. */
 export function integerAnswers(tf: Tf, graph: Graph, data: Dataset): Answers {
   const runner = integerRunner(tf, graph);
-  const output = tensorOf(graph, graph.outputs[0] ?? 0);
   return collect(graph, data, (first, count) => {
-    const values = runner.run([quantizedSamples(graph, data, first, count)], count);
-    return realValues(output, values.get(graph.outputs[0] ?? 0) as TensorData);
+    const values = runner.run(quantizedSamples(graph, data, first, count), count);
+    const outputs = graph.outputs.map((id) =>
+      realValues(tensorOf(graph, id), values.get(id) as TensorData),
+    );
+    return joinedRows(outputs, count);
   });
 }
 
-/** Samples as integers of the graph's first input. */
+/** Samples as integers of each of the graph's inputs. */
 export function quantizedSamples(
   graph: Graph,
   data: Dataset,
   first: number,
   count: number,
-): Integers {
+): readonly Integers[] {
   const size = elementCount(data.shape);
   const samples = data.x.subarray(first * size, (first + count) * size);
-  return integersFor(tensorOf(graph, graph.inputs[0] ?? 0), samples);
+  const sizes = (data.inputs ?? [data.shape]).map(elementCount);
+  return partsOfRows(samples, sizes).map((part, i) =>
+    integersFor(tensorOf(graph, graph.inputs[i] ?? 0), part),
+  );
 }
 
 function collect(
@@ -157,4 +170,110 @@ export function signalToNoise(wanted: ArrayLike<number>, got: ArrayLike<number>)
     noise += ((wanted[i] as number) - (got[i] as number)) ** 2;
   }
   return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+}
+
+/** How far outputs of numbers are from those that are wanted. */
+export interface ValueError {
+  /** What is wanted: numbers that the samples give, or the original's outputs. */
+  readonly from: Reference['from'];
+  /** Mean squared error, and mean absolute error: in the outputs' real units. */
+  readonly mse: number;
+  readonly mae: number;
+  /**
+   * R², the share of the wanted numbers' variance that the outputs explain: 1 at best, 0 for their
+   * mean over all samples.
+   */
+  readonly explained: number;
+}
+
+/** What outputs of numbers shall be. */
+export interface Reference {
+  readonly from: 'targets' | 'float';
+  readonly values: Float32Array;
+}
+
+/** Of samples; without targets what the original answers. */
+export function referenceOf(
+  { targets }: Pick<Dataset, 'targets'>,
+  answers: Float32Array,
+): Reference {
+  return targets === undefined
+    ? { from: 'float', values: answers }
+    : { from: 'targets', values: targets };
+}
+
+/** How outputs compare with others; of several outputs the worst of each. */
+export interface Compared {
+  /** Signal to noise beside the original's outputs, in dB. */
+  readonly snrDb: number;
+  /** null for classes. */
+  readonly error: ValueError | null;
+  /** Of each output, where there are several. */
+  readonly outputs?: readonly Compared[];
+}
+
+/**
+ * Compares outputs with the original's.
+ *
+ * @param sizes     elements of each output
+ * @param reference what `error` is measured from; null measures none
+ */
+export function comparison(
+  original: Answers,
+  sizes: readonly number[],
+  reference: Reference | null,
+): (values: Float32Array) => Compared {
+  const wanted = partsOfRows(original.values, sizes);
+  const from = reference === null ? null : partsOfRows(reference.values, sizes);
+  const spreads = (from ?? []).map((values, i) => spreadOf(values, sizes[i] ?? 1));
+  return (values) => {
+    const outputs = partsOfRows(values, sizes).map((own, i): Compared => {
+      const target = from?.[i];
+      const snrDb = signalToNoise(wanted[i] as Float32Array, own);
+      const error = target ? errorOf(target, own, spreads[i] ?? 0) : null;
+      return { snrDb, error: error && { from: reference?.from ?? 'float', ...error } };
+    });
+    const [only, ...others] = outputs;
+    return only !== undefined && others.length === 0 ? only : worstOf(outputs);
+  };
+}
+
+function worstOf(outputs: readonly Compared[]): Compared {
+  const errors = outputs.flatMap(({ error }) => error ?? []);
+  const error = {
+    from: errors[0]?.from ?? 'float',
+    mse: Math.max(...errors.map(({ mse }) => mse)),
+    mae: Math.max(...errors.map(({ mae }) => mae)),
+    explained: Math.min(...errors.map(({ explained }) => explained)),
+  };
+  const snrDb = Math.min(...outputs.map((one) => one.snrDb));
+  return { snrDb, error: errors.length === 0 ? null : error, outputs };
+}
+
+/** Sum of the squared distances from each element's mean over the rows. */
+function spreadOf(rows: Float32Array, size: number): number {
+  const count = rows.length / size;
+  const means = new Float64Array(size);
+  rows.forEach((value, i) => {
+    means[i % size] = (means[i % size] as number) + value / count;
+  });
+  let [spread, power] = [0, 0];
+  rows.forEach((value, i) => {
+    spread += (value - (means[i % size] as number)) ** 2;
+    power += value ** 2;
+  });
+  // Where all rows are alike there is nothing to explain: their own power is the measure.
+  return spread > 1e-9 * power ? spread : power;
+}
+
+function errorOf(wanted: Float32Array, own: Float32Array, spread: number) {
+  let [squares, distance] = [0, 0];
+  wanted.forEach((value, i) => {
+    const difference = (own[i] as number) - value;
+    squares += difference ** 2;
+    distance += Math.abs(difference);
+  });
+  const { length } = wanted;
+  const explained = squares === 0 ? 1 : spread === 0 ? 0 : 1 - squares / spread;
+  return { mse: squares / length, mae: distance / length, explained };
 }

@@ -13,7 +13,7 @@ export interface SensitivityRequest extends Materials {
   readonly shares: readonly number[] | null;
 }
 
-/** @throws BonsaiError for a model that is not float or has several inputs, and for its data */
+/** @throws BonsaiError for a model that is not float, and for its data */
 export async function modelSensitivity(
   request: SensitivityRequest,
   progress: Progress,

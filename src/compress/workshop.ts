@@ -1,6 +1,6 @@
 /** Performs steps on candidates, and notes what each cost and gained. */
 import type { Progress } from '../progress.js';
-import { type Assessment, assessor, costIn } from './assess.js';
+import { type Assessment, assessor, costIn, floatCostIn, type Standard } from './assess.js';
 import type { Candidate } from './candidate.js';
 import type { Cost } from './cost.js';
 import type { Journal } from './journal.js';
@@ -34,7 +34,13 @@ export interface Workshop {
   readonly first: Stage;
   /** Every step so far, in the order of trying. */
   readonly tried: readonly StepReport[];
+  /** Every stage so far that is quantized, in that order: what could be the result. */
+  readonly results: readonly Stage[];
+  /** What stages are judged by. */
+  readonly standard: Standard;
   perform(stage: Stage, settings: StepSettings): Promise<Stage>;
+  /** Of the model as it was given, in float32. */
+  readonly floatCost: CostFigures | null;
   /** Work that a choice needs, shown as a step. */
   readonly think: Progress;
 }
@@ -45,6 +51,7 @@ export function makeWorkshop(
   progress: Progress,
 ): Workshop {
   const tried: StepReport[] = [];
+  const results: Stage[] = [];
   const compare = assessor(surroundings, surroundings.data.validation);
   const graph = surroundings.original;
   const original: Candidate = { graph, masks: new Map(), quantization: null };
@@ -52,10 +59,11 @@ export function makeWorkshop(
     first: {
       candidate: original,
       steps: [],
-      validation: compare.original,
+      validation: compare.standard.original,
       cost: figures(costIn(surroundings, original)),
     },
-    tried,
+    ...{ tried, results, standard: compare.standard },
+    floatCost: figures(floatCostIn(surroundings)),
     think: progress,
     perform: (stage, settings) =>
       progress(capitalized(titleOf(settings)), async (say) => {
@@ -67,7 +75,9 @@ export function makeWorkshop(
         const cost = figures(costIn(surroundings, candidate));
         const report = { settings: result.settings ?? settings, notes, validation, cost };
         tried.push(report);
-        return { candidate, steps: [...stage.steps, report], validation, cost };
+        const made = { candidate, steps: [...stage.steps, report], validation, cost };
+        if (candidate.quantization !== null) results.push(made);
+        return made;
       }),
   };
 }

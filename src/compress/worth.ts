@@ -1,5 +1,5 @@
 /** Whether a result is worth anything: beside an answer that looks at no sample, and plain int8. */
-import type { Answered, Assessment } from './assess.js';
+import { type Answered, type Assessment, isConstant, mostFrequent } from './assess.js';
 import type { Dataset } from './data/dataset.js';
 import { littleLoss } from './goals.js';
 import type { CostFigures } from './workshop.js';
@@ -22,10 +22,10 @@ export function resultWarnings(judged: Judged): readonly string[] {
 
 function answerWarnings({ wanted, got, test, minAccuracy }: Judged): readonly string[] {
   if (test.count < 2) return [];
-  const which = isConstant(wanted, test) ? 'the float model' : 'the result';
-  if (isConstant(got, test)) return [`${which} gives the same output for every test sample`];
+  const which = isConstant(wanted.values, test) ? 'the float model' : 'the result';
+  if (isConstant(got.values, test)) return [`${which} gives the same output for every test sample`];
   const { accuracy, agreement } = got.assessment;
-  if (wanted.answers === null) return noiseWarnings(wanted, got, test);
+  if (wanted.answers === null) return noiseWarnings(got.assessment, test);
   if (accuracy === null) return agreementWarnings(agreement ?? 1, wanted.answers);
   // The original's own failure is told before.
   if (chanceText('', wanted.assessment.accuracy, test) !== null) return [];
@@ -33,11 +33,6 @@ function answerWarnings({ wanted, got, test, minAccuracy }: Judged): readonly st
   if (chance !== null) return [chance];
   const loss = minAccuracy === undefined ? lossWarnings(wanted, got, test) : [];
   return [...loss, ...lostClasses(wanted, got, test)];
-}
-
-function isConstant({ values }: Answered, { count }: Dataset): boolean {
-  const size = values.length / count;
-  return values.every((value, i) => value === values[i % size]);
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -91,27 +86,11 @@ function lostClasses(wanted: Answered, got: Answered, test: Dataset): readonly s
   return lost.length === 0 ? [] : [`the result is right for no test sample of ${names}`];
 }
 
-function mostFrequent(labels: Int32Array): { readonly label: number; readonly share: number } {
-  const counts = new Map<number, number>();
-  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const [[label, count] = [0, 0]] = [...counts].sort((a, b) => b[1] - a[1]);
-  return { label, share: count / labels.length };
-}
-
-/** Numbers that differ from float's by more than their mean over all samples does. */
-function noiseWarnings(wanted: Answered, got: Answered, { count }: Dataset): readonly string[] {
-  const size = wanted.values.length / count;
-  const means = new Float64Array(size);
-  wanted.values.forEach((value, i) => {
-    means[i % size] = (means[i % size] as number) + value / count;
-  });
-  let [spread, noise] = [0, 0];
-  wanted.values.forEach((value, i) => {
-    spread += (value - (means[i % size] as number)) ** 2;
-    noise += (value - (got.values[i] as number)) ** 2;
-  });
-  if (noise < spread) return [];
-  return ["the result is no nearer to the float model's outputs than their mean is"];
+/** Numbers that are no nearer to those wanted than their mean over all samples is. */
+function noiseWarnings({ error }: Assessment, { targets }: Dataset): readonly string[] {
+  if (error === null || error.explained > 0) return [];
+  const what = targets === undefined ? "the float model's outputs" : 'the targets';
+  return [`the result is no nearer to ${what} than their mean is`];
 }
 
 /** Estimates of one model differ by about so much with the ranges of activations. */

@@ -4,6 +4,7 @@ import type { Dataset } from '../../src/compress/data/dataset.js';
 import { integerRunner } from '../../src/compress/integer.js';
 import { agreementOf } from '../../src/compress/quantize/agreement.js';
 import { fakeQuantizer } from '../../src/compress/quantize/fake.js';
+import type { Integers } from '../../src/compress/quantize/lower.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
@@ -196,7 +197,7 @@ describe('the trained graph and the int8 graph', () => {
       const agreeing = agreementOf(tf, candidate, own, data);
       expect(agreeing.every(({ differing }) => differing === 0)).to.equal(true);
       for (let sample = 0; sample < 8; sample += 1) {
-        const input = quantizedSamples(own, data, sample, 1);
+        const input = quantizedSamples(own, data, sample, 1)[0] as Integers;
         const [wanted] = evaluateGraph(own, [input]).outputs;
         expect(evaluateGraph(read, [input]).outputs[0]).to.deep.equal(wanted);
         const device = integerRunner(tf, own)

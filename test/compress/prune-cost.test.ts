@@ -20,9 +20,9 @@ import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { agreement, classesOf, floatAnswers, signalToNoise } from '../../src/compress/score.js';
+import { answerOf } from '../../src/compress/task.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { answerOf } from '../../src/compress/train/loss.js';
 import type { Graph, Module } from '../../src/ir/graph.js';
 import { loadTarget } from '../../src/target/index.js';
 import { FloatNetwork } from '../support/float-network.js';
@@ -162,7 +162,7 @@ describe('sensitivity', () => {
     expect(layers.map(({ op }) => op)).to.deep.equal([
       ...['conv2d', 'conv2d', 'conv2d', 'conv2d', 'fully_connected'],
     ]);
-    const open = answerOf(graph, 4).graph;
+    const open = answerOf(graph, { classes: ['a', 'b', 'c', 'd'] }).graph;
     const dense = floatAnswers(tf, open, data);
     expect(accuracy).to.equal(agreement(classesOf(dense), data.labels as Int32Array));
     for (const { weights, points, name } of layers) {
@@ -206,11 +206,11 @@ describe('sensitivity', () => {
   const table: Sensitivity = {
     samples: 10,
     loss: 0.1,
-    accuracy: 0.9,
+    ...{ accuracy: 0.9, values: null },
     layers: ['first', 'a/very/long/name/of/a/layer/that/goes/on'].map((name, index) => ({
       ...{ index, name, op: 'conv2d', weights: index, count: 100 },
       points: [0.5, 0.9].map((share) => ({
-        ...{ pattern: '1x4', share, pruned: share, loss: 1, agreement: 1, snrDb: 3 },
+        ...{ pattern: '1x4', share, pruned: share, loss: 1, agreement: 1, snrDb: 3, error: null },
         accuracy: index === 1 && share === 0.9 ? 0.5 : 0.9,
       })),
     })),
@@ -251,13 +251,13 @@ describe('pruning by cost', () => {
   });
   /** As if each zero were a little noise, and more so in the first layer. */
   const sensitivity = (patterns: readonly string[]): Sensitivity => ({
-    ...{ samples: 1, loss: 0, accuracy: null },
+    ...{ samples: 1, loss: 0, accuracy: null, values: null },
     layers: prunableLayers(graph).map(({ index, node, weights, count }, i) => ({
       ...{ index, name: node.name, op: node.op, weights, count },
       points: patterns.flatMap((pattern) =>
         [0.5, 0.8, 0.9].map((share) => {
           const noise = share ** 4 * (i === 0 ? 1 : 0.1) * (pattern === 'unstructured' ? 1 : 1.2);
-          const quality = { loss: noise, accuracy: null, agreement: null };
+          const quality = { loss: noise, accuracy: null, agreement: null, error: null };
           return { pattern, share, pruned: share, ...quality, snrDb: -10 * Math.log10(noise) };
         }),
       ),

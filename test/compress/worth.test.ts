@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Answered } from '../../src/compress/assess.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
-import { agreement, signalToNoise } from '../../src/compress/score.js';
+import { agreement, comparison } from '../../src/compress/score.js';
 import { type Judged, originalWarnings, resultWarnings } from '../../src/compress/worth.js';
 
 /** Samples of class 0, 1 or 2, the label of each as given; four without labels. */
@@ -15,7 +15,7 @@ function testOf(labels: readonly number[] | null): Dataset {
 /** Outputs of four samples, one or two for each; classes where `isClass`. */
 function answered(
   outputs: readonly number[],
-  { labels }: Dataset,
+  { labels, count }: Dataset,
   wanted: Answered | null,
   isClass: boolean,
 ): Answered {
@@ -23,10 +23,17 @@ function answered(
   const answers = isClass
     ? Int32Array.from(values, (value) => Number(value > 0) + Number(value > 10))
     : null;
+  const own = wanted?.values ?? values;
+  const size = values.length / count;
+  const compare = comparison(
+    { size, values: own, threshold: 0 },
+    [size],
+    isClass ? null : { from: 'float', values: own },
+  );
   const assessment = {
     accuracy: answers === null || labels === null ? null : agreement(answers, labels),
     agreement: agreement(answers ?? new Int32Array(), wanted?.answers ?? new Int32Array()),
-    snrDb: signalToNoise(wanted?.values ?? values, values),
+    ...compare(values),
   };
   return { assessment, answers, values };
 }

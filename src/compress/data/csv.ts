@@ -5,14 +5,17 @@ import { readPieces } from '../../files.js';
 import { elementCount } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
 import { badData } from './dataset.js';
+import { elementsOfAll } from './ports.js';
 import { checkRoom, type LoadOptions, misfit, parsed, type Samples } from './samples.js';
+import { describedNumbers, wantedOf } from './wanted.js';
 
 const labelNames = ['label', 'class', 'target', 'y'];
 
 /**
  * The first row is a header where the others are numbers and it is not. One column more than the
  * sample has elements holds labels: `options.label`, else 'label', 'class', 'target' or 'y', else the
- * last.
+ * last. As many more as the outputs have elements hold what these shall be: the columns that
+ * `options.label` names, else the last. Elements of several inputs or outputs stand side by side.
  */
 export async function readCsv(path: string, options: LoadOptions): Promise<Samples> {
   const size = elementCount(options.shape);
@@ -26,12 +29,14 @@ export async function readCsv(path: string, options: LoadOptions): Promise<Sampl
 
 const isNumber = (cell: string) => cell.trim() !== '' && !Number.isNaN(Number(cell));
 
-/** Rows as they come: numbers, and labels. */
+/** Rows as they come: the elements of samples, and what the columns beside them hold. */
 class Table {
   private readonly size: number;
-  private readonly column: number;
+  /** Of labels, or of numbers for the outputs. */
+  private readonly columns: ReadonlySet<number>;
+  private readonly isLabelled: boolean;
   private readonly hasHeader: boolean;
-  private readonly labels: (number | string)[] = [];
+  private readonly labels: string[] = [];
   private x = new Float32Array(0);
   private count = 0;
 
@@ -41,14 +46,23 @@ class Table {
     private readonly options: LoadOptions,
   ) {
     this.size = elementCount(options.shape);
-    const isLabelled = first.length === this.size + 1;
-    if (!isLabelled && first.length !== this.size) throw wrongColumns(path, first.length, options);
+    const values = valueColumns(first.length - this.size, options);
+    this.isLabelled = first.length === this.size + 1;
+    if (!this.isLabelled && values === 0 && first.length !== this.size) {
+      throw wrongColumns(path, first.length, options);
+    }
     const names = first.filter((cell) => !isNumber(cell)).map((cell) => cell.trim().toLowerCase());
     // One name alone may be the label of the first sample.
-    const isLabel = isLabelled && names.length === 1 && !isLabelName(names[0] ?? '', options);
+    const isLabel = this.isLabelled && names.length === 1 && !isLabelName(names[0] ?? '', options);
     this.hasHeader = names.length > 0 && !isLabel;
     const header = this.hasHeader ? first.map((cell) => cell.trim().toLowerCase()) : null;
-    this.column = isLabelled ? labelColumn(path, header, options, this.size) : -1;
+    this.columns = new Set(
+      values > 1
+        ? targetColumns(path, header, options, first.length, values)
+        : this.isLabelled
+          ? [labelColumn(path, header, options, this.size)]
+          : [],
+    );
     if (!this.hasHeader) this.add(first);
   }
 
@@ -59,7 +73,7 @@ class Table {
     let at = count * size;
     for (let c = 0; c < cells.length; c += 1) {
       const cell = cells[c] as string;
-      if (c === this.column) this.labels.push(cell.trim());
+      if (this.columns.has(c)) this.labels.push(cell.trim());
       else if (isNumber(cell)) this.x[at++] = Number(cell);
       else {
         const place = `row ${count + (this.hasHeader ? 2 : 1)}, column ${c + 1}`;
@@ -78,11 +92,20 @@ class Table {
   }
 
   samples(): Samples {
-    const { labels, count, path: where } = this;
-    const integers = labels.every((label) => /^-?\d+$/.test(String(label)));
-    const classes = integers ? labels.map(Number) : labels;
+    const { labels, count, path: where, columns, options } = this;
     const x = this.x.slice(0, count * this.size);
-    return { where, count, x, labels: this.column >= 0 ? classes : null };
+    const areIntegers = labels.every((label) => /^-?\d+$/.test(label));
+    if (labels.length > 0 && labels.every(isNumber)) {
+      const found = describedNumbers(labels.map(Number), columns.size, !areIntegers);
+      if (wantedOf(where, found, options) === 'values') {
+        return { where, count, x, labels: null, targets: Float32Array.from(labels, Number) };
+      }
+    } else if (columns.size > 1) {
+      const message = `the ${columns.size} columns behind the samples hold text`;
+      throw badData(where, message, 'give numbers for each output');
+    }
+    const classes = areIntegers ? labels.map(Number) : labels;
+    return { where, count, x, labels: this.isLabelled ? classes : null };
   }
 }
 
@@ -92,6 +115,30 @@ function wrongColumns(path: string, columns: number | string, options: LoadOptio
   const error = misfit(path, [], options);
   const message = error.message.replace('[]', `[${columns}]`);
   return badData(path, `${message}: ${wanted}`, error.hint);
+}
+
+/** How many of the columns beside a sample's elements hold values of the outputs; 0: none do. */
+function valueColumns(more: number, { ports }: LoadOptions): number {
+  return ports !== undefined && more > 0 && more === elementsOfAll(ports.outputs) ? more : 0;
+}
+
+/** The columns that `label` names, else the last. */
+function targetColumns(
+  path: string,
+  header: readonly string[] | null,
+  options: LoadOptions,
+  width: number,
+  count: number,
+): readonly number[] {
+  const { label } = options;
+  if (label === undefined) return Array.from({ length: count }, (_, i) => width - count + i);
+  const names = label.split(',').map((name) => name.trim());
+  const found = names.map((name) =>
+    labelColumn(path, header, { ...options, label: name }, width - 1),
+  );
+  if (new Set(found).size === count) return found;
+  const message = `--label names ${new Set(found).size} columns; the model gives ${count} numbers`;
+  throw badData(path, message, 'name a column for each, or leave it out: the last are taken');
 }
 
 function isLabelName(name: string, { label }: LoadOptions): boolean {
@@ -144,7 +191,9 @@ async function* recordsOf(
  * samples: else a line without an end would be held in memory.
  */
 function* boundedPieces(path: string, size: number, options: LoadOptions): Generator<Uint8Array> {
-  const most = (size + 1) * cellBytes + labelBytes;
+  // Numbers for the outputs, or one label.
+  const mostCells = size + Math.max(1, elementsOfAll(options.ports?.outputs ?? []));
+  const most = mostCells * cellBytes + labelBytes;
   let [cells, length, isQuoted] = [1, 0, false];
   for (const piece of readPieces(path, 'table')) {
     for (const byte of piece) {
@@ -152,7 +201,7 @@ function* boundedPieces(path: string, size: number, options: LoadOptions): Gener
       if (byte === quote) isQuoted = !isQuoted;
       else if (!isQuoted && (byte === newline || byte === carriageReturn)) [cells, length] = [1, 0];
       else if (!isQuoted && (byte === comma || byte === semicolon || byte === tab)) cells += 1;
-      if (cells > size + 1) throw wrongColumns(path, `${size + 2} or more`, options);
+      if (cells > mostCells) throw wrongColumns(path, `${mostCells + 1} or more`, options);
       if (length > most) {
         const message = `has a row of more than ${most} bytes; ${size} numbers and a label take less`;
         throw badData(path, message, 'end each row with a line break, and close each quote');

@@ -9,14 +9,18 @@ export interface Dataset {
   /** For messages: where the samples came from. */
   readonly where: string;
   readonly count: number;
-  /** Of one sample, without the batch. */
+  /** Of one sample, without the batch; of a model of several inputs: all their elements. */
   readonly shape: Shape;
+  /** Of each input, whose elements stand side by side in a sample; absent: one input of `shape`. */
+  readonly inputs?: readonly Shape[];
   /** `count` × elements of `shape`, sample after sample. */
   readonly x: Float32Array;
   /** A class index for each sample; null without labels. */
   readonly labels: Int32Array | null;
   /** Names by class index; null without labels. */
   readonly classes: readonly string[] | null;
+  /** Numbers that the outputs shall be: `count` × elements of all outputs, side by side. */
+  readonly targets?: Float32Array;
   /** Of each sample in the source, for messages; absent where they count from 0. */
   readonly numbers?: Int32Array;
   /** Index in `partNames` for each sample; absent where the source does not divide its samples. */
@@ -26,20 +30,31 @@ export interface Dataset {
 /** The samples at `indices`, in their order, as one part. */
 export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
   const { parts: _, ...whole } = data;
-  const size = elementCount(data.shape);
-  const x = new Float32Array(indices.length * size);
-  for (let i = 0; i < indices.length; i += 1) {
-    const from = (indices[i] as number) * size;
-    x.set(data.x.subarray(from, from + size), i * size);
-  }
-  const { labels, numbers } = data;
+  const { labels, numbers, targets } = data;
   return {
     ...whole,
     count: indices.length,
-    x,
+    x: rowsAt(data.x, elementCount(data.shape), indices),
+    ...(targets === undefined
+      ? {}
+      : { targets: rowsAt(targets, targets.length / data.count, indices) }),
     numbers: Int32Array.from(indices, (i) => numbers?.[i] ?? i),
     labels: labels === null ? null : Int32Array.from(indices, (i) => labels[i] as number),
   };
+}
+
+/** Rows of `size` elements at `indices`, one after another. */
+export function rowsAt(
+  values: Float32Array,
+  size: number,
+  indices: ArrayLike<number>,
+): Float32Array {
+  const rows = new Float32Array(indices.length * size);
+  for (let i = 0; i < indices.length; i += 1) {
+    const from = (indices[i] as number) * size;
+    rows.set(values.subarray(from, from + size), i * size);
+  }
+  return rows;
 }
 
 /** At most `most` samples, evenly from all of them. */

@@ -9,6 +9,7 @@ import { readCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
 import { readFolder } from './folder.js';
 import { isIdx, readIdx } from './idx.js';
+import { portNames } from './ports.js';
 import { datasetOf, type LoadOptions, type Samples } from './samples.js';
 import { readScript, scriptExtensions } from './script.js';
 
@@ -44,11 +45,14 @@ async function samplesAt(path: string, options: LoadOptions): Promise<Samples> {
   if (stats === undefined) throw new BonsaiError('usage', path, 'does not exist', forms);
   if (stats.isDirectory()) {
     const names = readdirSync(path);
-    if (hasArrays(names)) return readArrayFolder(path, names, taken(path, options, ofBytes));
+    if (hasArrays(names, options))
+      return readArrayFolder(path, names, taken(path, options, ofBytes));
+    requireOneInput(path, options);
     if (names.some(isIdx)) return readIdx(path, names, taken(path, options, ofBytes));
     return readFolder(path, taken(path, options, [...ofBytes, 'sampleRate']));
   }
   const extension = extname(path).toLowerCase();
+  if (extension === '.npy' || isIdx(basename(path))) requireOneInput(path, options);
   if (isIdx(basename(path))) return readIdx(path, [], taken(path, options, ofBytes));
   if (extension === '.npz') return readNpz(path, taken(path, options, ofBytes));
   if (extension === '.npy') return readArrayFile(path, taken(path, options, ofBytes));
@@ -76,6 +80,15 @@ function noSamples(path: string): BonsaiError {
 
 /** A larger file is not read to say what it is. */
 const mostSniffedBytes = 2 ** 26;
+
+/** @throws BonsaiError 'usage' for data that cannot hold what a model of several inputs takes */
+function requireOneInput(path: string, { ports }: LoadOptions): void {
+  const count = ports?.inputs.length ?? 1;
+  if (count === 1) return;
+  const message = `holds one input for each sample; the model has ${count}`;
+  const hint = `give .npz with ${portNames(ports?.inputs ?? [], 'x')}, .csv with all elements side by side, or a JavaScript module`;
+  throw new BonsaiError('usage', path, message, hint);
+}
 
 const flags = {
   scale: '--scale',

@@ -3,10 +3,16 @@ import { BonsaiError } from '../../errors.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 import { printable, printableLine } from '../../printable.js';
 import { badData, checkDataset, type Dataset, type Part, partNames } from './dataset.js';
+import type { Ports } from './ports.js';
+import { checkTargets } from './wanted.js';
 
 export interface LoadOptions {
-  /** Of one sample: the model's input without the batch. */
+  /** Of one sample: the model's input without the batch; of several inputs: all their elements. */
   readonly shape: Shape;
+  /** The model's inputs and outputs; absent: one input of `shape`, and classes as labels. */
+  readonly ports?: Ports;
+  /** Whether `y` is classes or values, where the data leave it open. */
+  readonly task?: 'classes' | 'values';
   /** Numbers that the model gives for a sample, where they are known: classes at most, or one of two. */
   readonly outputs?: number;
   /**
@@ -32,6 +38,8 @@ export interface Samples {
   readonly count: number;
   readonly x: Float32Array;
   readonly labels: readonly (number | string)[] | null;
+  /** Numbers that the outputs shall be, all of a sample side by side; then there are no labels. */
+  readonly targets?: Float32Array;
   readonly parts?: Uint8Array;
 }
 
@@ -73,7 +81,7 @@ export function shapeText(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-export function misfit(where: string, given: Shape, { shape }: LoadOptions) {
+export function misfit(where: string, given: Shape, { shape }: Pick<LoadOptions, 'shape'>) {
   const message = `has samples of the shape ${shapeText(given)}; the model's input is ${shapeText(shape)}`;
   const hint =
     'give samples of that shape; features that an audio front end or another preparation computes ' +
@@ -96,21 +104,20 @@ export function joined(
   const [only, ...others] = given;
   if (only === undefined) throw badData(where, 'has no samples', 'give at least one sample');
   if (others.length === 0 && only.part === null) return only;
-  const isLabelled = given.some(({ labels }) => labels !== null);
-  const bare = given.find(({ labels }) => labels === null);
+  const hasTargets = given.some(({ targets }) => targets !== undefined);
+  const isLabelled = hasTargets || given.some(({ labels }) => labels !== null);
+  const bare = given.find(({ labels, targets }) =>
+    hasTargets ? targets === undefined : labels === null,
+  );
   if (isLabelled && bare !== undefined) {
     throw badData(bare.where, 'has no labels, but other parts have', 'give labels to all or none');
   }
-  const x = new Float32Array(given.reduce((sum, one) => sum + one.x.length, 0));
-  given.reduce((at, one) => {
-    x.set(one.x, at);
-    return at + one.x.length;
-  }, 0);
   return {
     where,
     count: given.reduce((sum, { count }) => sum + count, 0),
-    x,
-    labels: isLabelled ? given.flatMap(({ labels }) => labels ?? []) : null,
+    x: together(given.map(({ x }) => x)),
+    ...(hasTargets ? { targets: together(given.flatMap(({ targets }) => targets ?? [])) } : {}),
+    labels: isLabelled && !hasTargets ? given.flatMap(({ labels }) => labels ?? []) : null,
     parts: Uint8Array.from(
       given.flatMap(({ part, count }) =>
         Array<number>(count).fill(partNames.indexOf(part ?? 'train')),
@@ -124,13 +131,29 @@ export function wrongCount(where: string, labels: number, samples: number): Bons
   return badData(where, message, 'give one label for each sample');
 }
 
+/** Lists of numbers, one after another. */
+export function together(lists: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(lists.reduce((sum, { length }) => sum + length, 0));
+  lists.reduce((at, list) => {
+    whole.set(list, at);
+    return at + list.length;
+  }, 0);
+  return whole;
+}
+
 /** @throws BonsaiError 'bad-data' as `checkDataset`, and for labels that no class has */
-export function datasetOf(samples: Samples, { shape, outputs, classes }: LoadOptions): Dataset {
-  const { where, count, x, labels, parts } = samples;
+export function datasetOf(samples: Samples, options: LoadOptions): Dataset {
+  const { shape, outputs, classes, ports } = options;
+  const { where, count, x, labels, parts, targets } = samples;
+  if (targets !== undefined && ports !== undefined) checkTargets(where, targets, count, ports);
   if (labels !== null && labels.length !== count) throw wrongCount(where, labels.length, count);
   const data: Dataset = {
     ...{ where, count, shape, x },
     ...(labels === null ? { labels, classes: null } : classify(where, labels, classes)),
+    ...(ports === undefined || ports.inputs.length === 1
+      ? {}
+      : { inputs: ports.inputs.map((port) => port.shape) }),
+    ...(targets === undefined ? {} : { targets }),
     ...(parts === undefined ? {} : { parts }),
   };
   checkDataset(data, { isNamed: classes !== undefined, outputs });

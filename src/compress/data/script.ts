@@ -5,7 +5,9 @@ import { BonsaiError } from '../../errors.js';
 import { readInput } from '../../files.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
+import { joinedRows } from '../rows.js';
 import { badData, partNames } from './dataset.js';
+import { elementsOfAll, type Port, portNamed, portNames } from './ports.js';
 import {
   byteScale,
   checkRoom,
@@ -14,7 +16,9 @@ import {
   misfit,
   partOf,
   type Samples,
+  together,
 } from './samples.js';
+import { describedNumbers, wantedOf } from './wanted.js';
 
 export const scriptExtensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
@@ -26,10 +30,13 @@ export type Numbers = ArrayLike<number> | readonly Numbers[];
  * is.
  */
 export interface Batch {
-  /** n × elements of the model's input, sample after sample. */
-  readonly x: Numbers;
-  /** n class indices or names of classes. */
-  readonly y?: ArrayLike<number> | readonly string[];
+  /**
+   * n × elements of the model's input, sample after sample; of several inputs a list with such for
+   * each, or an object by their names.
+   */
+  readonly x: Numbers | Readonly<Record<string, Numbers>>;
+  /** n class indices or names of classes; or what the outputs shall be, in the forms of `x`. */
+  readonly y?: readonly string[] | Batch['x'];
   /** 'train', 'validation' or 'test'. */
   readonly part?: string;
 }
@@ -91,23 +98,26 @@ function isIterable(given: unknown): given is Batches {
 function collector(path: string, options: LoadOptions) {
   const size = elementCount(options.shape);
   const chunks: Float32Array[] = [];
-  const labels: (number | string)[] = [];
+  const labels: string[] = [];
+  const targets: Float64Array[] = [];
+  let answered = 0;
   const parts: number[] = [];
   let count = 0;
   let isDivided = false;
   const add = ({ x, y, part }: Batch) => {
     const where = `${path}, batch ${chunks.length}`;
     if (ArrayBuffer.isView(x)) checkRoom(path, count + lengthOf(x) / size, options.shape);
-    const values = floatsOf(x, where, options);
-    const samples = values.length / size;
-    if (!Number.isInteger(samples)) throw misfit(where, [values.length], options);
+    const inputs = byPort(x, options.ports?.inputs ?? [], 'x', where).map((own) =>
+      floatsOf(own, where, options),
+    );
+    const total = inputs.reduce((sum, { length }) => sum + length, 0);
+    const samples = total / size;
+    if (!Number.isInteger(samples)) throw misfit(where, [total], options);
     if (samples === 0) throw badData(where, 'is empty', 'yield a sample at least');
     checkRoom(path, count + samples, options.shape);
-    if (y !== undefined && y.length !== samples) {
-      const message = `has ${y.length} labels for ${samples} samples`;
-      throw badData(where, message, 'yield one label for each sample');
-    }
-    const isLabelled = labels.length > 0;
+    const values = rowsOf(inputs, samples, options.ports?.inputs, where);
+    const answers = y === undefined ? null : answersIn(y, samples, where, options);
+    const isLabelled = answered > 0;
     if (chunks.length > 0 && isLabelled !== (y !== undefined)) {
       throw badData(where, `has ${isLabelled ? 'no ' : ''}labels, unlike those before`, contract);
     }
@@ -117,24 +127,119 @@ function collector(path: string, options: LoadOptions) {
     }
     isDivided ||= part !== undefined;
     chunks.push(values);
-    for (let i = 0; i < samples; i += 1) {
-      if (y !== undefined) labels.push(y[i] as number | string);
-      parts.push(partNames.indexOf(known));
-    }
+    if (answers !== null) answered += samples;
+    if (answers?.texts != null) for (const label of answers.texts) labels.push(label);
+    if (answers?.numbers != null) targets.push(answers.numbers);
+    for (let i = 0; i < samples; i += 1) parts.push(partNames.indexOf(known));
     count += samples;
   };
   const finish = (): Samples => {
-    const x = new Float32Array(count * size);
-    chunks.reduce((at, chunk) => {
-      x.set(chunk, at);
-      return at + chunk.length;
-    }, 0);
     return {
-      ...{ where: path, count, x, labels: labels.length > 0 ? labels : null },
+      ...{ where: path, count, x: together(chunks) },
+      ...wantedIn(path, labels, targets, count, options),
       ...(isDivided ? { parts: Uint8Array.from(parts) } : {}),
     };
   };
   return { add, finish };
+}
+
+/** What is given for each port; without ports, or for one, all of it. */
+function byPort(
+  given: unknown,
+  ports: readonly Port[],
+  letter: 'x' | 'y',
+  where: string,
+): readonly unknown[] {
+  const isObject = typeof given === 'object' && given !== null;
+  const isNamed = isObject && !Array.isArray(given) && !ArrayBuffer.isView(given);
+  if (isNamed && ports.length > 0) {
+    const found = new Map(
+      Object.entries(given).map(([name, own]) => [portNamed(ports, letter, name), own] as const),
+    );
+    if (found.size === ports.length && !found.has(-1)) return ports.map((_, i) => found.get(i));
+  } else if (ports.length <= 1 || (Array.isArray(given) && given.length === ports.length)) {
+    return ports.length <= 1 ? [given] : (given as readonly unknown[]);
+  }
+  const hint = `yield ${letter} as a list of these, or an object by name: ${portNames(ports, letter)}`;
+  const kind = letter === 'x' ? 'inputs' : 'outputs';
+  throw badData(
+    where,
+    `does not have ${letter} for each of the model's ${ports.length} ${kind}`,
+    hint,
+  );
+}
+
+/** Elements of all ports, side by side for each sample. */
+function rowsOf(
+  given: readonly Float32Array[],
+  samples: number,
+  ports: readonly Port[] | undefined,
+  where: string,
+): Float32Array {
+  const wrong = ports?.find((port, i) => given[i]?.length !== samples * elementCount(port.shape));
+  if (wrong === undefined || given.length === 1) return joinedRows(given, samples);
+  const wanted = samples * elementCount(wrong.shape);
+  const message = `does not have ${wanted} numbers for "${wrong.name}", ${samples} samples of [${wrong.shape.join(', ')}]`;
+  throw badData(where, message, 'yield the same samples for each');
+}
+
+/** Texts, or numbers: doubles, which keep a label as it is. */
+function answersIn(
+  given: NonNullable<Batch['y']>,
+  samples: number,
+  where: string,
+  { ports }: LoadOptions,
+) {
+  const isText = Array.isArray(given) && given.some((one) => typeof one === 'string');
+  const lists = isText ? [] : byPort(given, ports?.outputs ?? [], 'y', where).map(numbersIn);
+  const count = isText ? given.length : (lists[0]?.length ?? 0);
+  if (lists.length > 1) {
+    const rows = lists.map((list) => Float32Array.from(list));
+    return {
+      texts: null,
+      numbers: Float64Array.from(rowsOf(rows, samples, ports?.outputs, where)),
+    };
+  }
+  const outputs = ports === undefined ? 1 : elementsOfAll(ports.outputs);
+  if (count !== samples && (isText || count !== samples * outputs)) {
+    const message = `has ${count} labels for ${samples} samples`;
+    throw badData(where, message, 'yield one label for each sample');
+  }
+  if (isText) return { texts: given.map(String), numbers: null };
+  return { texts: null, numbers: Float64Array.from(lists[0] ?? []) };
+}
+
+function wantedIn(
+  path: string,
+  labels: readonly string[],
+  targets: readonly Float64Array[],
+  count: number,
+  options: LoadOptions,
+): Pick<Samples, 'labels' | 'targets'> {
+  if (targets.length === 0) return { labels: labels.length > 0 ? labels : null };
+  const values = targets.flatMap((list) => [...list]);
+  // A mixture of names and indices: names are told below, where they are not known.
+  if (labels.length > 0) return { labels: [...labels, ...values] };
+  const found = describedNumbers(values, values.length / count, false);
+  if (wantedOf(path, found, options) === 'classes') return { labels: values };
+  return { labels: null, targets: Float32Array.from(values) };
+}
+
+/** Numbers in any nesting, one after another; NaN for what is none. */
+function numbersIn(given: unknown): number[] {
+  const values: number[] = [];
+  const take = (list: ArrayLike<unknown>) => {
+    for (let i = 0; i < list.length; i += 1) {
+      const item = list[i];
+      if (Array.isArray(item) || ArrayBuffer.isView(item)) {
+        take(item as unknown as ArrayLike<unknown>);
+      } else {
+        values.push(typeof item === 'number' ? item : Number.NaN);
+      }
+    }
+  };
+  if (Array.isArray(given) || ArrayBuffer.isView(given)) take(given as ArrayLike<unknown>);
+  return values;
 }
 
 function lengthOf(view: ArrayBufferView): number {

@@ -6,7 +6,7 @@ import type { AugmentKind } from '../data/augment.js';
 import type { Dataset } from '../data/dataset.js';
 import { lower } from '../quantize/lower.js';
 import { type Answers, classesOf, confusion } from '../score.js';
-import { answerOf } from '../train/loss.js';
+import { answerOf } from '../task.js';
 import { type ExplainedLayer, explainLayers } from './layers.js';
 import { type Probabilities, probabilitiesOf } from './probabilities.js';
 import { findRemedies, type Remedy, type RemedyMaterials } from './remedies.js';
@@ -65,8 +65,9 @@ export async function explain(request: ExplainRequest, say: Say = () => {}): Pro
   return { layers, remedies, ...labelled, robustness, classes: test.classes };
 }
 
-function labelledParts(models: Pair<Graph>, answers: Pair<Answers>, { labels, classes }: Dataset) {
-  const { kind } = answerOf(models.original, classes?.length ?? null);
+function labelledParts(models: Pair<Graph>, answers: Pair<Answers>, test: Dataset) {
+  const { labels, classes } = test;
+  const { kind } = answerOf(models.original, test);
   if (labels === null || classes === null || kind === 'values') {
     return { confusion: null, probabilities: null };
   }

@@ -7,9 +7,9 @@ import { layerNoise } from '../quantize/noise.js';
 import { tensorElements } from '../quantize/observe.js';
 import type { Quantization } from '../quantize/scheme.js';
 import { agreement, classesOf, floatAnswers, signalToNoise } from '../score.js';
+import { answerOf } from '../task.js';
 import type { Tf } from '../tensorflow.js';
 import { constantOf, type Hooks } from '../trace.js';
-import { answerOf } from '../train/loss.js';
 
 /** A graph in float32, with the scales that it gets in int8. */
 export interface Twin {
@@ -52,7 +52,7 @@ export function explainLayers(
   const accumulated = layerNoise(tf, twin.float, integer, few);
   const partly = partialQuantizer(tf, twin);
   const outputs = twin.float.nodes.flatMap((node) => node.outputs.slice(0, 1));
-  const [scores = 0] = answerOf(twin.float, test.classes?.length ?? null).graph.outputs;
+  const [scores = 0] = answerOf(twin.float, test).graph.outputs;
   const wanted = tensorElements(tf, twin.float, few, [...outputs, scores]);
   const right = rightAnswers(tf, twin, many);
   const whole = right?.(partly.hooks(() => true)) ?? null;
@@ -108,13 +108,13 @@ export function partialQuantizer(tf: Tf, { float, graph, quantization }: Twin): 
 
 /** Scores before the activation that ends the graph. */
 export function scoresOf(tf: Tf, graph: Graph, data: Dataset, hooks: Hooks): Float32Array {
-  const open = answerOf(graph, data.classes?.length ?? null).graph;
+  const open = answerOf(graph, data).graph;
   return floatAnswers(tf, open, data, hooks).values;
 }
 
 /** The share of right answers, or of answers as in float; null for models without classes. */
 function rightAnswers(tf: Tf, { float, graph }: Twin, data: Dataset) {
-  const { kind } = answerOf(float, data.classes?.length ?? null);
+  const { kind } = answerOf(float, data);
   if (kind === 'values') return null;
   const known = data.labels ?? classesOf(floatAnswers(tf, float, data));
   return (hooks: Hooks) => agreement(classesOf(floatAnswers(tf, graph, data, hooks)), known);

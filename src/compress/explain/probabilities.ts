@@ -1,7 +1,7 @@
 /** Whether a model's probabilities are true: of answers given at 80 %, four of five should be right. */
 import type { Graph } from '../../ir/graph.js';
 import { type Answers, classesOf } from '../score.js';
-import { answerOf } from '../train/loss.js';
+import { answerOf } from '../task.js';
 
 export interface Reliability {
   /** From this probability, up to the next bin's. */
@@ -53,7 +53,7 @@ function confidencesOf(graph: Graph, { size, values }: Answers): Float64Array {
   const last = graph.nodes.find(({ outputs }) => outputs[0] === graph.outputs[0])?.op;
   return Float64Array.from({ length: values.length / size }, (_, sample) => {
     const own = values.subarray(sample * size, (sample + 1) * size);
-    if (answerOf(graph, null).kind === 'sign' || size === 1) {
+    if (answerOf(graph, { classes: null }).kind === 'sign' || size === 1) {
       const score = own[0] ?? 0;
       const one = last === 'logistic' ? score : 1 / (1 + Math.exp(-score));
       return Math.max(one, 1 - one);

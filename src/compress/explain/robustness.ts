@@ -12,8 +12,8 @@ import {
   integerAnswers,
   signalToNoise,
 } from '../score.js';
+import { answerOf } from '../task.js';
 import type { Tf } from '../tensorflow.js';
-import { answerOf } from '../train/loss.js';
 
 export interface Disturbance {
   readonly name: string;
@@ -109,7 +109,7 @@ export function compareRobustness(
   disturbances: readonly Disturbance[],
   seed: number,
 ): readonly Comparison[] {
-  const { kind } = answerOf(models.original, data.classes?.length ?? null);
+  const { kind } = answerOf(models.original, data);
   const compared = (name: string, answers: Pair<Answers>): Comparison => {
     const snrDb = signalToNoise(answers.original.values, answers.compressed.values);
     if (kind === 'values') {

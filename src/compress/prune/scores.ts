@@ -4,11 +4,13 @@ import type { Candidate } from '../candidate.js';
 import { type Dataset, subset } from '../data/dataset.js';
 import type { Values } from '../float-graph.js';
 import { fakeQuantizer } from '../quantize/fake.js';
+import { inputsOf } from '../quantize/observe.js';
 import { makeRandom, seedFor } from '../random.js';
+import { sideBySide } from '../score.js';
+import { answerOf } from '../task.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { runnerOf } from '../trace.js';
 import type { StepReport } from '../train/loop.js';
-import { answerOf } from '../train/loss.js';
 import type { ParameterOf } from '../train/session.js';
 import { prunableLayers } from './layers.js';
 
@@ -82,7 +84,7 @@ export function eachOutputChange(
   seed: number,
   visit: (changes: Values) => void,
 ): void {
-  const { graph: open } = answerOf(graph, data.classes?.length ?? null);
+  const { graph: open } = answerOf(graph, data);
   const runner = runnerOf(tf, open);
   const quantizer = quantization === null ? null : fakeQuantizer(tf, graph, quantization);
   const random = makeRandom(seedFor(seed, 'taylor'));
@@ -97,7 +99,7 @@ export function eachOutputChange(
       const { x } = subset(data, chosen);
       const projected = (parameter: ParameterOf) => {
         const hooks = quantizer === null ? { parameter } : quantizer.hooks(parameter);
-        const [y] = runner.run([tf.tensor(x, [count, ...data.shape])], hooks) as [TfTensor];
+        const y = sideBySide(tf, runner.run(inputsOf(tf, data, x), hooks));
         const signs = Float32Array.from({ length: y.size }, () => (random() < 0.5 ? -1 : 1));
         const outputs = rounds * data.count * (y.size / count);
         return tf.mul(tf.sum(tf.mul(y, tf.tensor(signs, y.shape))), outputs ** -0.5);

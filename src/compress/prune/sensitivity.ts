@@ -3,18 +3,19 @@ import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { rebatched } from '../float-graph.js';
 import { batchOf } from '../quantize/observe.js';
-import { type Answers, agreement, classesOf, signalToNoise } from '../score.js';
+import {
+  type Answers,
+  agreement,
+  classesOf,
+  comparison,
+  referenceOf,
+  sideBySide,
+  type ValueError,
+} from '../score.js';
+import { type Answer, answerOf, outputSizes } from '../task.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { type Hooks, type Runner, runnerOf } from '../trace.js';
-import {
-  type Answer,
-  answerOf,
-  crossEntropy,
-  distillation,
-  relativeError,
-  scores,
-  soft,
-} from '../train/loss.js';
+import { crossEntropy, distillation, scores, soft, squaredError, unitsOf } from '../train/loss.js';
 import { isPrunedByDefault, type PrunableLayer, prunableLayers } from './layers.js';
 import { masksFor } from './masks.js';
 import { nameOf, type Pattern, shareOf } from './patterns.js';
@@ -33,8 +34,10 @@ export interface SensitivityPoint {
   readonly accuracy: number | null;
   /** Share of the samples with the dense model's class; null where there are no classes. */
   readonly agreement: number | null;
-  /** Of the scores, in dB. */
+  /** Of the scores, in dB; of several outputs the worst. */
   readonly snrDb: number;
+  /** null for classes. */
+  readonly error: ValueError | null;
 }
 
 export interface LayerSensitivity {
@@ -52,6 +55,7 @@ export interface Sensitivity {
   /** Of the dense model. */
   readonly loss: number;
   readonly accuracy: number | null;
+  readonly values: ValueError | null;
   readonly layers: readonly LayerSensitivity[];
 }
 
@@ -78,7 +82,7 @@ export async function sensitivityOf(
   data: Dataset,
   options: SensitivityOptions,
 ): Promise<Sensitivity> {
-  const answer = answerOf(graph, data.classes?.length ?? null);
+  const answer = answerOf(graph, data);
   const layers = prunableLayers(graph).filter(options.layers ?? isPrunedByDefault);
   const walk = new Walk(tf, answer.graph, data);
   try {
@@ -101,14 +105,14 @@ export async function sensitivityOf(
       // Lets timers, signals and the progress display run.
       await new Promise(setImmediate);
     }
-    const { loss, accuracy } = judge(dense);
-    return { samples: data.count, loss, accuracy, layers: found };
+    const { loss, accuracy, error } = judge(dense);
+    return { samples: data.count, loss, accuracy, values: error, layers: found };
   } finally {
     walk.dispose();
   }
 }
 
-type Judged = Pick<SensitivityPoint, 'loss' | 'accuracy' | 'agreement' | 'snrDb'>;
+type Judged = Omit<SensitivityPoint, 'pattern' | 'share' | 'pruned'>;
 
 function pointsOf(
   graph: Graph,
@@ -131,28 +135,33 @@ function pointsOf(
 
 function judgeOf(
   tf: Tf,
-  { kind }: Answer,
+  answer: Answer,
   data: Dataset,
   dense: Answers,
 ): (answers: Answers) => Judged {
   const { labels } = data;
-  const hasClasses = kind !== 'values';
-  const wanted = classesOf(dense);
+  const hasClasses = answer.kind !== 'values';
+  const sizes = outputSizes(answer.graph);
+  const reference = referenceOf(data, dense.values);
+  const compare = comparison(dense, sizes, hasClasses ? null : reference);
+  const units = hasClasses ? [] : unitsOf(reference.values, sizes);
   const lossOf = (answers: Answers) => {
-    const open = ({ size, values }: Answers) =>
-      scores(tf, { kind } as Answer, tf.tensor(values, [values.length / size, size]));
+    const rows = (values: Float32Array) =>
+      scores(tf, answer, [tf.tensor(values, [data.count, values.length / data.count])]);
     return tf.tidy(() => {
-      const own = open(answers);
-      if (!hasClasses) return relativeError(tf, own, open(dense)).dataSync()[0];
-      if (labels === null) return distillation(tf, own, soft(tf, open(dense), 1), 1).dataSync()[0];
+      const own = rows(answers.values);
+      if (!hasClasses) return squaredError(tf, own, rows(reference.values), units).dataSync()[0];
+      const wanted = rows(dense.values);
+      if (labels === null) return distillation(tf, own, soft(tf, wanted, 1), 1).dataSync()[0];
       return crossEntropy(tf, own, labels).dataSync()[0];
     }) as unknown as number;
   };
+  const wanted = classesOf(dense);
   return (answers) => ({
     loss: lossOf(answers),
     accuracy: hasClasses && labels !== null ? agreement(classesOf(answers), labels) : null,
     agreement: hasClasses ? agreement(classesOf(answers), wanted) : null,
-    snrDb: signalToNoise(dense.values, answers.values),
+    ...compare(answers.values),
   });
 }
 
@@ -171,7 +180,7 @@ class Walk {
     data: Dataset,
   ) {
     const firsts = Array.from({ length: Math.ceil(data.count / batch) }, (_, i) => i * batch);
-    this.#batches = firsts.map((first) => [batchOf(tf, data, first, batch)]);
+    this.#batches = firsts.map((first) => batchOf(tf, data, first, batch));
     this.#tail = runnerOf(tf, graph);
     this.#canCut = rebatched(graph, 2) !== null;
   }
@@ -192,14 +201,14 @@ class Walk {
     this.#tail = runnerOf(tf, between(graph, index, graph.nodes.length));
   }
 
-  /** The graph's first outputs, from here on. */
+  /** The graph's outputs, from here on. */
   answers(hooks: Hooks): Answers {
     const { tf } = this;
     const parts = this.#batches.map((inputs) => {
       let size = 0;
       let values = new Float32Array();
       tf.tidy(() => {
-        const [output] = this.#tail.run(inputs, hooks) as [TfTensor];
+        const output = sideBySide(tf, this.#tail.run(inputs, hooks));
         size = output.size / (output.shape[0] ?? 1);
         values = output.dataSync() as Float32Array<ArrayBuffer>;
       });

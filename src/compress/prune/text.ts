@@ -8,10 +8,15 @@ interface Measure {
   fell(point: SensitivityPoint): number;
 }
 
-function measureOf({ accuracy, layers }: Sensitivity): Measure {
+function measureOf({ accuracy, values, layers }: Sensitivity): Measure {
   if (accuracy !== null) {
     const title = 'points of accuracy that are lost';
     return { title, fell: (point) => 100 * (accuracy - (point.accuracy ?? 0)) };
+  }
+  if (values?.from === 'targets') {
+    const title = "points of the targets' variance that are no longer explained (R²)";
+    const { explained } = values;
+    return { title, fell: (point) => 100 * (explained - (point.error?.explained ?? 0)) };
   }
   const hasClasses = layers.some(({ points }) => points.some((point) => point.agreement !== null));
   if (hasClasses) {
@@ -24,9 +29,10 @@ function measureOf({ accuracy, layers }: Sensitivity): Measure {
 
 /** @param width columns of the terminal */
 export function sensitivityText(sensitivity: Sensitivity, width: number): string {
-  const { layers, samples, accuracy } = sensitivity;
+  const { layers, samples, accuracy, values } = sensitivity;
   const measure = measureOf(sensitivity);
-  const dense = accuracy === null ? '' : `; dense ${(100 * accuracy).toFixed(2)} %`;
+  const own = accuracy ?? (values?.from === 'targets' ? values.explained : null);
+  const dense = own === null ? '' : `; dense ${(100 * own).toFixed(2)} %`;
   const head = `Each layer pruned alone, ${samples} samples: ${measure.title}${dense}`;
   const points = layers.flatMap((layer) => layer.points);
   const patterns = [...new Set(points.map(({ pattern }) => pattern))];

@@ -42,11 +42,11 @@ export function agreementOf(
   const found = new Map<TensorId, { elements: number; differing: number; most: number }>();
   for (let first = 0; first < data.count; first += batch) {
     const count = Math.min(batch, data.count - first);
-    const wanted = device.run([quantizedSamples(integer, data, first, count)], count);
+    const wanted = device.run(quantizedSamples(integer, data, first, count), count);
     tf.tidy(() => {
       const hooks = quantizer.hooks((id) => constantOf(tf, tensorOf(graph, id)));
       const seen = new Map<TensorId, number[]>();
-      runner.run([batchOf(tf, data, first, count)], {
+      runner.run(batchOf(tf, data, first, count), {
         ...hooks,
         computed(id, value) {
           const kept = hooks.computed?.(id, value) ?? value;

@@ -112,7 +112,7 @@ function channelMeans(
   for (let first = 0; first < data.count; first += batch) {
     const count = Math.min(batch, data.count - first);
     const means = elementsOf(tf, () => {
-      const outputs = runner.run([batchOf(tf, data, first, batch)], hooks);
+      const outputs = runner.run(batchOf(tf, data, first, batch), hooks);
       return tf.concat(
         outputs.map((output, i) => tf.mean(tf.reshape(output, [-1, sizes[i] ?? 1]), 0)),
       );

@@ -236,7 +236,7 @@ function forEachSample(
   for (let first = 0; first < data.count; first += batch) {
     const count = Math.min(batch, data.count - first);
     tf.tidy(() => {
-      const outputs = runner.run([batchOf(tf, data, first, count)], hooks);
+      const outputs = runner.run(batchOf(tf, data, first, count), hooks);
       const all = outputs.map((output) => output.dataSync() as Float32Array);
       for (let i = 0; i < count; i += 1) {
         const own = all.map((whole) => {

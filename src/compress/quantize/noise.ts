@@ -33,7 +33,7 @@ export function layerNoise(
   const ids = float.nodes.flatMap(({ outputs }) => outputs.slice(0, 1));
   const wanted = tensorElements(tf, float, few, ids);
   const samples = quantizedSamples(integer, few, 0, count);
-  const got = integerRunner(tf, integer).run([samples], count);
+  const got = integerRunner(tf, integer).run(samples, count);
   return integer.nodes.map(({ name, op, outputs: [id = 0] }, index) => {
     const real = realValues(tensorOf(integer, id), got.get(id) as TensorData);
     return { index, name, op, snrDb: signalToNoise(wanted.get(id) as Float32Array, real) };

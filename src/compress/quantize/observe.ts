@@ -57,7 +57,7 @@ export function visit(
         look(id, value.dataSync() as Float32Array);
         return value;
       };
-      runner.run([batchOf(tf, data, first, batch)], { computed });
+      runner.run(batchOf(tf, data, first, batch), { computed });
     });
   }
 }
@@ -72,9 +72,9 @@ export function tensorElements(
 ): ReadonlyMap<TensorId, Float32Array> {
   const found = new Map<TensorId, Float32Array>();
   tf.tidy(() => {
-    const x = batchOf(tf, data, 0, data.count);
+    const inputs = batchOf(tf, data, 0, data.count);
     runnerOf(tf, { ...graph, outputs: ids })
-      .run([x], hooks)
+      .run(inputs, hooks)
       .forEach((output, i) => {
         found.set(ids[i] as TensorId, output.dataSync() as Float32Array);
       });
@@ -82,9 +82,24 @@ export function tensorElements(
   return found;
 }
 
-/** Samples `first` … of the data as [n, …shape]; fewer than `count` at the end. */
-export function batchOf(tf: Tf, data: Dataset, first: number, count: number): TfTensor {
+/** Samples `first` … of the data as a tensor [n, …] for each input; fewer than `count` at the end. */
+export function batchOf(tf: Tf, data: Dataset, first: number, count: number): readonly TfTensor[] {
   const size = elementCount(data.shape);
   const n = Math.min(count, data.count - first);
-  return tf.tensor(data.x.subarray(first * size, (first + n) * size), [n, ...data.shape]);
+  return inputsOf(tf, data, data.x.subarray(first * size, (first + n) * size));
+}
+
+/** Samples as a tensor [n, …] for each input. */
+export function inputsOf(
+  tf: Tf,
+  { shape, inputs = [shape] }: Pick<Dataset, 'shape' | 'inputs'>,
+  samples: Float32Array,
+): readonly TfTensor[] {
+  const size = elementCount(shape);
+  const n = samples.length / size;
+  const [only, ...others] = inputs;
+  if (only !== undefined && others.length === 0) return [tf.tensor(samples, [n, ...only])];
+  const all = tf.tensor(samples, [n, size]);
+  const sizes = inputs.map(elementCount);
+  return tf.split(all, [...sizes], 1).map((part, i) => tf.reshape(part, [n, ...(inputs[i] ?? [])]));
 }

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly head: ModuleHead;
   /** The float model as it was given, through `separated`: the teacher. */
   readonly original: Graph;
+  /** The same as it computes on a target: activations are where they were. Absent: `original`. */
+  readonly whole?: Graph;
   /** Other teachers that a recipe names, by path. */
   readonly teachers?: ReadonlyMap<string, Graph>;
   readonly data: {

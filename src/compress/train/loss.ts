@@ -1,39 +1,16 @@
 /** What training lowers: the difference from labels, and from a teacher's answers. */
-import type { Graph, TensorId } from '../../ir/graph.js';
+import { partsOfRows } from '../rows.js';
+import { sideBySide } from '../score.js';
+import type { Answer } from '../task.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 
-/** How a graph states its answer. */
-export interface Answer {
-  /** The graph without the activation that ends it: its output has values of any size. */
-  readonly graph: Graph;
-  /**
-   * classes: one score for each class. sign: one score, above 0 for class 1 of two. values: numbers
-   * to reproduce.
-   */
-  readonly kind: 'classes' | 'sign' | 'values';
-}
-
-/** @param classCount of the data; null without labels */
-export function answerOf(graph: Graph, classCount: number | null): Answer {
-  const [output] = graph.outputs;
-  const last = graph.nodes.find(({ outputs }) => outputs[0] === output);
-  const size = (graph.tensors[output as TensorId]?.shape ?? []).reduce((a, b) => a * b, 1);
-  const isProbability = last?.op === 'softmax' || (last?.op === 'logistic' && size === 1);
-  const before = last?.inputs[0] ?? null;
-  const open =
-    isProbability && before !== null && graph.outputs.length === 1
-      ? { ...graph, outputs: [before], nodes: graph.nodes.filter((node) => node !== last) }
-      : graph;
-  if (last?.op === 'softmax') return { graph: open, kind: 'classes' };
-  if (size === 1 && (classCount === 2 || last?.op === 'logistic')) {
-    return { graph: open, kind: 'sign' };
-  }
-  return { graph: open, kind: classCount === size && size > 1 ? 'classes' : 'values' };
-}
-
-/** Scores [n, classes] of an answer's output. */
-export function scores(tf: Tf, { kind }: Answer, output: TfTensor): TfTensor {
-  const flat = tf.reshape(output, [output.shape[0] ?? 1, -1]);
+/** Scores [n, classes] of an answer's outputs, or all their numbers side by side. */
+export function scores(
+  tf: Tf,
+  { kind }: Pick<Answer, 'kind'>,
+  outputs: readonly TfTensor[],
+): TfTensor {
+  const flat = sideBySide(tf, outputs);
   return kind === 'sign' ? tf.concat([tf.zerosLike(flat), flat], 1) : flat;
 }
 
@@ -84,6 +61,41 @@ export function distillation(
   const own = tf.logSoftmax(tf.div(student, temperature));
   return tf.mul(tf.mean(tf.sum(tf.mul(wanted, tf.sub(known, own)), 1)), temperature ** 2);
 }
+
+/** An output of numbers. */
+export interface Unit {
+  /** Elements for a sample. */
+  readonly size: number;
+  /** Of its numbers over all samples: what its squared differences are measured in. */
+  readonly variance: number;
+}
+
+/** Variances of outputs of `sizes` that stand side by side in rows. */
+export function unitsOf(rows: Float32Array, sizes: readonly number[]): readonly Unit[] {
+  return partsOfRows(rows, sizes).map((values, i) => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    return { size: sizes[i] ?? 0, variance };
+  });
+}
+
+/**
+ * Mean squared difference (MSE) of rows [n, elements of all outputs], of each output in units of its
+ * variance; the mean over outputs, so that each counts alike.
+ */
+export function squaredError(
+  tf: Tf,
+  own: TfTensor,
+  wanted: TfTensor,
+  units: readonly Unit[],
+): TfTensor {
+  const squares = tf.squaredDifference(own, wanted);
+  const parts = units.length === 1 ? [squares] : tf.split(squares, sizesIn(units), 1);
+  const terms = parts.map((part, i) => tf.div(tf.mean(part), (units[i]?.variance ?? 1) + 1e-12));
+  return tf.div(tf.addN(terms), terms.length);
+}
+
+const sizesIn = (units: readonly Unit[]) => units.map(({ size }) => size);
 
 /** Mean squared difference, in units of the teacher's variance. */
 export function relativeError(tf: Tf, student: TfTensor, teacher: TfTensor): TfTensor {

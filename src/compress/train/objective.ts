@@ -1,19 +1,21 @@
 /** What a step of training lowers: differences from labels and from teachers. */
 import { BonsaiError } from '../../errors.js';
 import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
-import { type Dataset, subset } from '../data/dataset.js';
+import { type Dataset, rowsAt } from '../data/dataset.js';
 import { rebatched } from '../float-graph.js';
 import type { FakeQuantizer } from '../quantize/fake.js';
+import { batchOf, inputsOf } from '../quantize/observe.js';
+import { type Answer, answerOf, outputSizes, type Task, taskOf } from '../task.js';
 import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';
 import { type Hooks, runnerOf } from '../trace.js';
 import {
-  type Answer,
-  answerOf,
   crossEntropy,
   distillation,
   type LabelOptions,
-  relativeError,
   scores,
+  squaredError,
+  type Unit,
+  unitsOf,
 } from './loss.js';
 import { type Matcher, makeMatcher, type Tensors } from './match.js';
 import type { TrainOptions, TrainTask } from './options.js';
@@ -50,35 +52,35 @@ export interface Objective {
 /** @throws BonsaiError 'usage' where neither labels nor teachers say what to learn */
 export function makeObjective(tf: Tf, student: Graph, task: TrainTask): Objective {
   const { data, options, validation = null } = task;
-  const classCount = data.classes?.length ?? null;
-  const answer = answerOf(student, classCount);
+  const answer = answerOf(student, data);
   const runner = runnerOf(tf, answer.graph);
   const { teachers: graphs = [] } = task;
-  const teachers = teachersOf(tf, student, graphs, options.teacherWeights, classCount);
-  const learnsLabels = data.labels !== null && answer.kind !== 'values';
-  if (!learnsLabels && teachers.length === 0) {
+  const teachers = teachersOf(tf, student, graphs, options.teacherWeights, data);
+  const asks = taskOf(answer, data);
+  if (asks === 'none' && teachers.length === 0) {
     const hint = 'give labels, or a teacher: without labels the original model is one';
     throw new BonsaiError('usage', data.where, 'has no labels to learn from', hint);
   }
-  const asked = learnsLabels ? options.teacherShare : 1;
+  const asked = asks === 'none' ? 1 : options.teacherShare;
   const teach = asked > 0 ? teaching(tf, answer, teachers, data, options) : null;
   const share = teach === null ? 0 : asked;
-  const rule: Rule = { answer, share, options, labels: labelOptionsOf(data, options) };
+  const units = unitsFor(tf, answer, data, teachers);
+  const rule: Rule = { answer, share, options, units, labels: labelOptionsOf(data, options) };
   const matcher = matcherOf(tf, answer.graph, teachers, options);
   return {
     variables: matcher?.variables ?? new Map(),
     loss(samples, chosen, model) {
-      const x = tf.tensor(samples, [chosen.length, ...data.shape]);
+      const x = inputsOf(tf, data, samples);
       const wanted = teach?.(x, chosen, model) ?? null;
       const seen = new Map<TensorId, TfTensor>();
       const hooks = watching(hooksOf(model), seen, matcher !== null);
-      const own = scores(tf, answer, runner.run([x], hooks)[0] as TfTensor);
-      const loss = lossOf(tf, rule, own, wanted, learnsLabels ? labelsOf(data, chosen) : null);
+      const own = scores(tf, answer, runner.run(x, hooks));
+      const loss = lossOf(tf, rule, own, wanted, askedOf(tf, data, asks, chosen));
       if (matcher === null || teachers[0] === undefined) return loss;
       return tf.add(loss, matcher.loss(seen, tensorsOf(teachers[0], x)));
     },
     validate: validator(tf, validation, teachers, rule, (x, model) =>
-      scores(tf, answer, runner.run([x], hooksOf(model))[0] as TfTensor),
+      scores(tf, answer, runner.run(x, hooksOf(model))),
     ),
   };
 }
@@ -89,32 +91,57 @@ interface Rule {
   /** Of teachers. */
   readonly share: number;
   readonly options: TrainOptions;
+  /** Of the outputs; empty for classes. */
+  readonly units: readonly Unit[];
   readonly labels: LabelOptions;
+}
+
+/** What outputs of numbers are measured in: the spread of targets, else of what teachers say. */
+function unitsFor(
+  tf: Tf,
+  { graph, kind }: Answer,
+  data: Dataset,
+  teachers: readonly Teacher[],
+): readonly Unit[] {
+  if (kind !== 'values') return [];
+  const wanted = data.targets ?? taughtOnce(tf, teachers, data, 1).values;
+  return unitsOf(wanted, outputSizes(graph));
+}
+
+/** What samples themselves ask for: classes, or rows of numbers; null: nothing. */
+type Asked = Int32Array | TfTensor | null;
+
+function askedOf(tf: Tf, data: Dataset, asks: Task, chosen: Uint32Array): Asked {
+  const { labels, targets = new Float32Array(), count } = data;
+  if (asks === 'classes') return Int32Array.from(chosen, (i) => labels?.[i] ?? 0);
+  if (asks === 'none') return null;
+  const size = targets.length / count;
+  return tf.tensor(rowsAt(targets, size, chosen), [chosen.length, size]);
 }
 
 function lossOf(
   tf: Tf,
-  { answer, share, options, labels: labelOptions }: Rule,
+  { answer, share, options, units, labels: labelOptions }: Rule,
   own: TfTensor,
   wanted: TfTensor | null,
-  labels: Int32Array | null,
+  asked: Asked,
 ): TfTensor {
   const terms: TfTensor[] = [];
   if (wanted !== null && share > 0) {
     const difference =
       answer.kind === 'values'
-        ? relativeError(tf, own, wanted)
+        ? squaredError(tf, own, wanted, units)
         : distillation(tf, own, wanted, options.temperature);
     terms.push(tf.mul(difference, share));
   }
-  if (labels !== null && share < 1) {
-    terms.push(tf.mul(crossEntropy(tf, own, labels, labelOptions), 1 - share));
+  if (asked !== null && share < 1) {
+    const difference =
+      asked instanceof Int32Array
+        ? crossEntropy(tf, own, asked, labelOptions)
+        : squaredError(tf, own, asked, units);
+    terms.push(tf.mul(difference, 1 - share));
   }
   return tf.addN(terms);
-}
-
-function labelsOf({ labels }: Dataset, chosen: Uint32Array): Int32Array {
-  return Int32Array.from(chosen, (i) => labels?.[i] ?? 0);
 }
 
 /** @throws BonsaiError 'usage' for weights of another number of classes, or below 0 */
@@ -137,7 +164,7 @@ function labelOptionsOf(data: Dataset, options: TrainOptions): LabelOptions {
   throw new BonsaiError('usage', 'class weights', message, 'give one for each class, none below 0');
 }
 
-type Teach = (x: TfTensor, chosen: Uint32Array, student: Student) => TfTensor;
+type Teach = (x: readonly TfTensor[], chosen: Uint32Array, student: Student) => TfTensor;
 
 /** What teachers and earlier weights say about a batch; null without them. */
 function teaching(
@@ -153,7 +180,7 @@ function teaching(
   const known = isAskedOnce ? taughtOnce(tf, teachers, data, temperature) : null;
   const weights = teachers.map(({ weight }) => weight);
   const total = weights.reduce((a, b) => a + b, 0);
-  const given = (x: TfTensor, chosen: Uint32Array): TfTensor => {
+  const given = (x: readonly TfTensor[], chosen: Uint32Array): TfTensor => {
     if (known !== null) return rowsOf(tf, known, chosen);
     return meanOf(
       tf,
@@ -186,9 +213,9 @@ function watching(hooks: Hooks, seen: Map<TensorId, TfTensor>, isAsked = true): 
   };
 }
 
-function tensorsOf({ runner }: Teacher, x: TfTensor): Tensors {
+function tensorsOf({ runner }: Teacher, x: readonly TfTensor[]): Tensors {
   const seen = new Map<TensorId, TfTensor>();
-  runner.run([x], watching({}, seen));
+  runner.run(x, watching({}, seen));
   return seen;
 }
 
@@ -221,32 +248,34 @@ function validator(
   data: Dataset | null,
   teachers: readonly Teacher[],
   rule: Rule,
-  answers: (x: TfTensor, student: Student) => TfTensor,
+  answers: (x: readonly TfTensor[], student: Student) => TfTensor,
 ): Objective['validate'] {
   if (data === null || data.count === 0) return () => null;
-  const isLabelled = data.labels !== null && rule.answer.kind !== 'values';
-  if (!isLabelled && teachers.length === 0) return () => null;
+  const asks = taskOf(rule.answer, data);
+  if (asks === 'none' && teachers.length === 0) return () => null;
   let known: Taught | null = null;
-  // Labels decide where there are some.
-  const plain = { ...rule, share: isLabelled ? 0 : 1 };
+  // Labels and targets decide where there are some.
+  const plain = { ...rule, share: asks === 'none' ? 1 : 0 };
   return (student) => {
-    if (!isLabelled) known ??= taughtOnce(tf, teachers, data, rule.options.temperature);
+    if (asks === 'none') known ??= taughtOnce(tf, teachers, data, rule.options.temperature);
     let [loss, right] = [0, 0];
     for (let first = 0; first < data.count; first += validationBatch) {
       const count = Math.min(validationBatch, data.count - first);
       const chosen = Uint32Array.from({ length: count }, (_, i) => first + i);
       tf.tidy(() => {
-        const x = tf.tensor(subset(data, chosen).x, [count, ...data.shape]);
+        const x = batchOf(tf, data, first, count);
         const own = answers(x, student);
         const wanted = known === null ? null : rowsOf(tf, known, chosen);
-        const labels = isLabelled ? labelsOf(data, chosen) : null;
-        loss += (lossOf(tf, plain, own, wanted, labels).dataSync()[0] ?? Number.NaN) * count;
-        const best = labels === null ? [] : tf.argMax(own, 1).dataSync();
-        best.forEach((label: number, i: number) => {
-          right += label === labels?.[i] ? 1 : 0;
-        });
+        const asked = askedOf(tf, data, asks, chosen);
+        loss += (lossOf(tf, plain, own, wanted, asked).dataSync()[0] ?? Number.NaN) * count;
+        if (!(asked instanceof Int32Array)) return;
+        tf.argMax(own, 1)
+          .dataSync()
+          .forEach((label: number, i: number) => {
+            right += label === asked[i] ? 1 : 0;
+          });
       });
     }
-    return { loss: loss / data.count, accuracy: isLabelled ? right / data.count : null };
+    return { loss: loss / data.count, accuracy: asks === 'classes' ? right / data.count : null };
   };
 }

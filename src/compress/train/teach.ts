@@ -1,11 +1,12 @@
 /** What teachers say about samples. */
 import { BonsaiError } from '../../errors.js';
-import { elementCount, type Graph, tensorOf } from '../../ir/graph.js';
+import { type Graph, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { batchOf } from '../quantize/observe.js';
+import { type Answer, answerOf, outputSizes, type Wanted } from '../task.js';
 import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
 import { type Hooks, type Runner, runnerOf } from '../trace.js';
-import { type Answer, answerOf, scores, soft } from './loss.js';
+import { scores, soft } from './loss.js';
 
 export interface Teacher {
   readonly answer: Answer;
@@ -20,20 +21,18 @@ export function teachersOf(
   student: Graph,
   graphs: readonly Graph[],
   weights: readonly number[] | null,
-  classCount: number | null,
+  wanted: Wanted,
 ): readonly Teacher[] {
-  const own = answerOf(student, classCount);
+  const own = answerOf(student, wanted);
   if (weights !== null && weights.length !== graphs.length) {
     const message = `there are ${graphs.length}, and ${weights.length} weights for them`;
     throw new BonsaiError('usage', 'teachers', message, 'give a weight for each');
   }
   return graphs.map((graph, i) => {
-    const answer = answerOf(graph, classCount);
-    const size = (one: Graph) => elementCount(tensorOf(one, one.outputs[0] ?? 0).shape);
+    const answer = answerOf(graph, wanted);
+    const size = (one: Graph) => outputSizes(one).join(', ');
     const inputOf = (one: Graph) =>
-      tensorOf(one, one.inputs[0] ?? 0)
-        .shape.slice(1)
-        .join('×');
+      one.inputs.map((id) => tensorOf(one, id).shape.slice(1).join('×')).join(', ');
     const fits =
       answer.kind === own.kind &&
       size(answer.graph) === size(own.graph) &&
@@ -48,11 +47,11 @@ export function teachersOf(
 export function taught(
   tf: Tf,
   { answer, runner }: Pick<Teacher, 'answer' | 'runner'>,
-  x: TfTensor,
+  x: readonly TfTensor[],
   temperature: number,
   hooks: Hooks = {},
 ): TfTensor {
-  const given = scores(tf, answer, runner.run([x], hooks)[0] as TfTensor);
+  const given = scores(tf, answer, runner.run(x, hooks));
   return answer.kind === 'values' ? given : soft(tf, given, temperature);
 }
 
