@@ -116,9 +116,11 @@ function quantized(
   const [least, greatest] = rangeOfType(dtype);
   const step = Math.fround(scale);
   const inverse = Math.fround(1 / step);
-  // XNNPACK multiplies by the inverse and rounds halves to even; kernels of TFLite divide.
+  // With x86's vectors desktop TFLite and XNNPACK multiply by the inverse and round halves to even;
+  // reference kernels divide and round them away from zero.
+  const isVector = rounding === 'xnnpack' || rounding === 'tflite-avx';
   const steps = (x: number) =>
-    rounding === 'xnnpack'
+    isVector
       ? roundHalfToEven(Math.fround(x * inverse))
       : roundHalfAwayFromZero(Math.fround(x / step));
   return (value) => {
