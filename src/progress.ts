@@ -2,7 +2,7 @@
 
 /**
  * What a running step may say about itself: a line under its title. A terminal that redraws shows
- * `picture` (lines of at most 78 columns) in its place.
+ * `picture` (lines of at most 78 columns) in its place; a log has a text that is repeated once.
  */
 export type Say = (text: string, picture?: string) => void;
 

@@ -124,7 +124,10 @@ export function makeProgress(): Progress {
           title: printable(title),
           task: async (_, task) => {
             try {
+              let logged = '';
               result.value = await work((text, picture) => {
+                if (!process.stderr.isTTY && text === logged) return;
+                logged = text;
                 const redraws = process.stderr.isTTY && picture !== undefined;
                 task.output = printable(redraws ? picture : text);
               });

@@ -7,8 +7,9 @@ import { transferBar } from '../progress.js';
 import type { Target } from '../target/index.js';
 import type { DeviceJob } from './types.js';
 
-/** Lines about one transfer. */
-const mostProgressLines = 50;
+/** How often a transfer is told, in a log and on a terminal that redraws. */
+const logLines = 10;
+const terminalLines = 50;
 
 type FlashJob = Pick<DeviceJob, 'port' | 'progress' | 'ifStopped'> & {
   /** Whether to take images that bonsaic did not build. */
@@ -28,10 +29,11 @@ export function flashImage(
     let isBegun = false;
     let base: { readonly done: number; readonly at: number } | null = null;
     let shown = -1;
+    let logged = -1;
+    let text = '';
     return flash(image, port, target, {
       foreign,
       say,
-      // Without a terminal each is a line.
       progress(done, total) {
         if (!isBegun && done < total && !isSimulated(port)) {
           isBegun = true;
@@ -40,11 +42,14 @@ export function flashImage(
         const now = performance.now();
         // The first call with bytes counts those that the board held already.
         if (done > 0) base ??= { done, at: now };
-        const share = Math.floor((done * mostProgressLines) / total);
-        if (share === shown) return;
-        shown = share;
+        const share = (parts: number) => Math.floor((done * parts) / total);
+        if (share(terminalLines) === shown) return;
+        shown = share(terminalLines);
         const { done: kept = done, at = now } = base ?? {};
-        say(transferBar(done, total, { done: kept, sinceMs: now - at }));
+        const picture = transferBar(done, total, { done: kept, sinceMs: now - at });
+        if (share(logLines) !== logged) text = picture;
+        logged = share(logLines);
+        say(text, picture);
       },
       restart: () => restartInBootLoader(port, target),
       greet: () => greetFirmware(port, target),

@@ -35,12 +35,43 @@ export async function tune(
 ): Promise<Tuning> {
   let unit = request.target.costUnit;
   const kernels: TunedKernel[] = [];
+  const layers = [...calibration, ...costLayers];
+  const { place, finish } = layerCounter(layers.length * compiledFor.length);
+  const watched: MeasureRequest = {
+    ...request,
+    observe: (what) => request.observe?.(`${place()}: ${what}`),
+    finish,
+  };
   for (const optimize of compiledFor) {
-    const measured = await measureLayers([...calibration, ...costLayers], optimize, request);
+    const measured = await measureLayers(layers, optimize, watched);
     unit = measured.unit;
     kernels.push(...fitAll(measured.trials, optimize));
   }
   return { unit, kernels };
+}
+
+/**
+ * Counts the layers that are measured.
+ *
+ * @param now a clock in milliseconds; tests replace it
+ * @returns `place` tells how many there are and how long the rest may take: 'layer 12/340, about 3
+ *   min left'
+ */
+export function layerCounter(total: number, now: () => number = () => performance.now()) {
+  const begin = now();
+  let done = 0;
+  return {
+    finish: (layers: number) => {
+      done += layers;
+    },
+    place(): string {
+      const shown = `layer ${Math.min(done + 1, total)}/${total}`;
+      if (done === 0 || done >= total) return shown;
+      const seconds = ((now() - begin) / 1000 / done) * (total - done);
+      const left = seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+      return `${shown}, about ${left} left`;
+    },
+  };
 }
 
 function fitAll(trials: readonly MeasuredTrial[], optimize: Optimize): readonly TunedKernel[] {

@@ -24,6 +24,8 @@ export interface MeasureRequest {
   readonly cc?: string | undefined;
   /** Called with a description of the next action. */
   readonly observe?: (what: string) => void;
+  /** Called with the number of layers that a program has measured. */
+  readonly finish?: (layers: number) => void;
   /** Chooses the kernels for each layer; by default every kernel that can compute it. */
   readonly trials?: typeof trialsOf;
   /**
@@ -67,7 +69,9 @@ export async function measureLayers(
   request: MeasureRequest,
 ): Promise<MeasuredLayers> {
   try {
-    return await measureProgram(layers, optimize, request);
+    const measured = await measureProgram(layers, optimize, request);
+    request.finish?.(layers.length);
+    return measured;
   } catch (error) {
     const isTooLarge = error instanceof BonsaiError && error.code === 'over-budget';
     if (!isTooLarge || layers.length < 2) throw error;
@@ -102,7 +106,7 @@ async function measureProgram(
     const vectors = seededVectors(manifest.plan, module).slice(0, 1);
     const { verify, latency, layerCounts } = await measure({
       ...{ manifest, module, target, port, image, vectors },
-      xip: 'ideal',
+      ...{ xip: 'ideal', tell: observe },
     });
     if (verify.mismatches > 0) {
       throw new BonsaiError(

@@ -11,11 +11,29 @@ import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
 import { listTargets, loadTarget, type Target } from '../../src/target/index.js';
 import { fitCosts, type Sample } from '../../src/tune/fit.js';
-import { tune } from '../../src/tune/index.js';
+import { layerCounter, tune } from '../../src/tune/index.js';
 import { calibration, realLayers } from '../../src/tune/layers.js';
 import { type MeasureRequest, measureLayers } from '../../src/tune/measure.js';
 import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
+
+describe('tune: progress', () => {
+  const rows: [edge: string, done: number, seconds: number, text: string][] = [
+    ['at first nothing tells how long', 0, 9, 'layer 1/340'],
+    ['minutes', 10, 10, 'layer 11/340, about 6 min left'],
+    ['seconds', 300, 60, 'layer 301/340, about 8 s left'],
+    ['the last', 340, 60, 'layer 340/340'],
+  ];
+  for (const [edge, done, seconds, text] of rows) {
+    it(edge, () => {
+      let nowMs = 5000;
+      const { finish, place } = layerCounter(340, () => nowMs);
+      finish(done);
+      nowMs += 1000 * seconds;
+      expect(place()).to.equal(text);
+    });
+  }
+});
 
 describe('tune: fit', () => {
   it('finds the costs that made the counts', () => {
@@ -154,9 +172,12 @@ describe('tune: calibration', () => {
       if (some.length > 2) throw new BonsaiError('over-budget', 'board', 'is full', 'take fewer');
       return trialsOf(some, context);
     };
-    const request = { target: loadTarget('host'), port: 'sim', trials: choose };
+    const finished: number[] = [];
+    const finish = (some: number) => void finished.push(some);
+    const request = { target: loadTarget('host'), port: 'sim', trials: choose, finish };
     const { trials } = await measureLayers(layers, 'balanced', request);
     expect(built).to.deep.equal([3, 2, 1]);
+    expect(finished, 'each once').to.deep.equal([2, 1]);
     expect([...new Set(trials.map(({ layer }) => layer))]).to.deep.equal(layers);
   });
 
