@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { simulateBoard, simulatedBoards } from '../device/simulated.js';
 import { BonsaiError } from '../errors.js';
 import { onStop } from '../leaving.js';
+import { muteBoard } from '../profile/mute.js';
 import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
 import { note } from './output.js';
@@ -22,7 +23,7 @@ export function addSimulate(program: Command): void {
     )
     .addHelpText('after', () => `\n${boardsText()}`)
     .action(async (name: string, { link }: { readonly link: string }) => {
-      const board = await simulateBoard(loadTarget(name), link, note);
+      const board = await simulateBoard(loadTarget(name), link, note, muteBoard);
       const stop = new Promise<null>((resolve) => {
         // Instead of an exit at once: the flash has to be saved.
         onStop(() => resolve(null));

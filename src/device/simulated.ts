@@ -48,9 +48,13 @@ function notSimulated({ name, simulator }: Target): BonsaiError {
   );
 }
 
+/** Answers in place of an image that does not run, for that reason. */
+export type MuteBoard = (reason: string) => (bytes: Uint8Array) => Uint8Array;
+
 /**
  * @param link path of the symbolic link to the terminal; the flash is kept in `link`.flash
  * @param tell called with what happens, for people
+ * @param mute what answers for an image that does not run; default: nothing does
  * @throws BonsaiError 'usage' when the target's boot loader is not simulated, or the link cannot be
  *   made; 'toolchain' without socat
  */
@@ -58,12 +62,13 @@ export async function simulateBoard(
   target: Target,
   link: string,
   tell: (text: string) => void,
+  mute: MuteBoard = () => () => new Uint8Array(),
 ): Promise<SimulatedBoard> {
   if (!hasSimulatedBoard(target)) throw notSimulated(target);
   if (simulatesDrive(target)) return simulateDrive(target, link, tell);
   const flashPath = `${link}.flash`;
   const before = keptFlash(flashPath, target.name, makeChip(target).flash.length);
-  const board = new Board(target, makeChip(target, before), flashPath, tell);
+  const board = new Board(target, makeChip(target, before), flashPath, { tell, mute });
   const pty = await openPty(link, (bytes) => board.receive(bytes));
   board.connect(pty);
   return {
@@ -79,15 +84,15 @@ export async function simulateBoard(
 
 class Board {
   private pty: Pty | null = null;
-  /** The running image; a promise while it starts. */
-  private image: Promise<Device | null> | null = null;
+  /** The running image, or what answers in its place; a promise while it starts. */
+  private image: Promise<Pick<Device, 'write' | 'close'>> | null = null;
   private saving: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly target: Target,
     private readonly chip: Chip,
     private readonly flashPath: string,
-    private readonly tell: (text: string) => void,
+    private readonly told: { readonly tell: (text: string) => void; readonly mute: MuteBoard },
   ) {}
 
   connect(pty: Pty): void {
@@ -98,7 +103,7 @@ class Board {
     for (let i = 0; i < bytes.length; i++) {
       if (this.image !== null) {
         const rest = bytes.slice(i);
-        void this.image.then((device) => device?.write(rest));
+        void this.image.then((device) => device.write(rest));
         return;
       }
       for (const answer of this.chip.receive(bytes[i] ?? 0, null)) this.pty?.write(answer.bytes);
@@ -118,26 +123,37 @@ class Board {
     writeWhole(this.flashPath, this.chip.flash);
   }
 
-  private async start(address: number): Promise<Device | null> {
+  private async start(address: number): Promise<Pick<Device, 'write' | 'close'>> {
+    const { tell } = this.told;
     this.save();
-    this.tell(`started at 0x${address.toString(16)}`);
-    tellOfFault(this.chip.flash, this.tell);
+    tell(`started at 0x${address.toString(16)}`);
+    tellOfFault(this.chip.flash, tell);
     if (this.target.simulator === null) {
-      const again = 'Ctrl-C and a new start lead to the boot loader';
-      this.tell(`${this.target.name} has no simulator: the image is silent; ${again}`);
-      return null;
+      return this.silence(`${this.target.name} has no simulator: the image is silent`);
     }
-    const device = await openDevice('sim', this.target, this.flashPath).catch((error: Error) => {
-      this.tell(`the image does not run: ${error.message}`);
-      return null;
-    });
-    device?.onData((bytes) => this.pty?.write(bytes));
-    device?.onLost((reason) => {
-      this.tell(`in the boot loader again: ${reason}`);
+    let device: Device;
+    try {
+      device = await openDevice('sim', this.target, this.flashPath);
+    } catch (error) {
+      return this.silence(`the image does not run: ${(error as Error).message}`);
+    }
+    device.onData((bytes) => this.pty?.write(bytes));
+    device.onLost((reason) => {
+      tell(`in the boot loader again: ${reason}`);
       this.chip.restart();
       this.image = null;
       void device.close();
     });
     return device;
+  }
+
+  /** In place of an image that does not run. */
+  private silence(reason: string): Pick<Device, 'write' | 'close'> {
+    this.told.tell(`${reason}; Ctrl-C and a new start lead to the boot loader`);
+    const answer = this.told.mute(reason);
+    return {
+      write: (bytes) => this.pty?.write(answer(bytes)),
+      close: async () => {},
+    };
   }
 }

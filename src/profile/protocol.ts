@@ -36,6 +36,8 @@ export const errorCodes = {
   command: 3,
   range: 4,
   length: 5,
+  /** A simulated board whose image does not run. */
+  mute: 6,
 } as const;
 
 export interface Frame {

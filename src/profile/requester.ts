@@ -157,6 +157,11 @@ export class Requester {
       if (code === errorCodes.model) {
         throw this.otherModel(command);
       }
+      if (code === errorCodes.mute) {
+        const hint =
+          'bonsaic help simulate: the boards whose image runs, and those in their boot loader alone';
+        throw this.error(`is a simulated board that runs no firmware: ${text}`, hint);
+      }
       throw this.error(`refuses ${command}: error ${code}${text ? `, ${text}` : ''}`, differ);
     }
     if (frame.type !== (commands[command] | answerBit)) {

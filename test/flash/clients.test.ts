@@ -9,15 +9,18 @@ import { buildProject, flashableImage } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { emit } from '../../src/codegen/emit.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
+import { openLink } from '../../src/device/open-link.js';
 import { simulateBoard } from '../../src/device/simulated.js';
 import type { SimulatedBoard } from '../../src/device/simulated-common.js';
 import type { Module } from '../../src/ir/graph.js';
 import { measure } from '../../src/profile/measure.js';
+import { muteBoard } from '../../src/profile/mute.js';
 import { restartInBootLoader } from '../../src/profile/restart.js';
+import { openSession } from '../../src/profile/session.js';
 import { seededVectors } from '../../src/profile/vectors.js';
 import { loadTarget } from '../../src/target/index.js';
 import { cliPath } from '../support/cli.js';
-import { chainModule } from '../support/fake-board.js';
+import { chainModule, manifestOf } from '../support/fake-board.js';
 import { flash } from '../support/flash.js';
 import { simplePlan } from '../support/plan.js';
 import { needs, needsSimulator } from '../support/skip.js';
@@ -190,8 +193,17 @@ describe('flash: a simulated board whose image does not run', () => {
     writeFileSync(image, stm32Image(silent, 4096));
     const told: string[] = [];
     for (const content of ['written', 'kept']) {
-      const board = await simulateBoard(silent, link, (text) => told.push(text));
+      const board = await simulateBoard(silent, link, (text) => told.push(text), muteBoard);
       const { unchanged } = await flash(image, link, silent);
+      const device = await openLink(link);
+      const asked = await openSession(device, manifestOf(chainModule(8)), { timeoutMs: 600_000 })
+        .catch((error: unknown) => error)
+        .finally(() => device.close());
+      expect(asked, 'at once, in place of a time-out of 20 minutes').to.include({
+        message:
+          'is a simulated board that runs no firmware: stm32g0b1 has no simulator: the image is silent',
+        exitStatus: 5,
+      });
       await board.close();
       expect(unchanged, content).to.equal(content === 'kept');
     }
