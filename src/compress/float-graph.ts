@@ -16,6 +16,7 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
+import { isReshape } from '../ops/shape/same-elements.js';
 import { foldConstants } from '../passes/fold-constants.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
 import { withRowsOfLists } from './list-rows.js';
@@ -42,7 +43,9 @@ export function floatGraph(module: Module): Graph {
     );
   }
   const listed = withRowsOfLists(graph);
-  const nodes = listed.nodes.map((node) => withoutIndex(listed, batchFirst(listed, node)));
+  const nodes = listed.nodes.map((node) =>
+    withBatches(listed, withoutIndex(listed, batchFirst(listed, node))),
+  );
   const folded = foldConstants({ ...graph, nodes, tensors: graph.tensors.map(widened) });
   return removeDeadNodes(folded);
 }
@@ -82,6 +85,29 @@ function withoutIndex(graph: Graph, node: Node): Node {
     shape: tensorOf(graph, node.outputs[0] as TensorId).shape,
   };
   return { ...node, op: 'strided_slice', inputs: node.inputs.slice(0, 1), attrs };
+}
+
+/** Operators whose operands may lack the first extents of the output. */
+const broadcasting: ReadonlySet<string> = new Set([
+  ...['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'squared_difference'],
+]);
+
+/**
+ * Loops that TensorFlow makes of recurrent layers drop the batch of 1 from an operand, and have the
+ * sum bring it back: the operand before the reshape gives the same elements, and samples stay apart.
+ */
+function withBatches(graph: Graph, node: Node): Node {
+  if (!broadcasting.has(node.op)) return node;
+  const rank = tensorOf(graph, node.outputs[0] as TensorId).shape.length;
+  const inputs = node.inputs.map((id) => {
+    const dropper = graph.nodes.find(({ outputs }) => outputs[0] === id);
+    const [whole = null] = dropper?.inputs ?? [];
+    if (dropper === undefined || !isReshape(dropper) || id === null || whole === null) return id;
+    const [before, after] = [whole, id].map((each) => tensorOf(graph, each).shape);
+    const drops = String(before) === String([1, ...(after ?? [])]);
+    return drops && rank >= (before?.length ?? 0) ? whole : id;
+  });
+  return { ...node, inputs };
 }
 
 function widened(tensor: Tensor): Tensor {

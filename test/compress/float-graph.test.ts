@@ -49,6 +49,28 @@ describe('float graph', () => {
     });
   }
 
+  for (const [edge, kept] of [
+    ['a sum brings it back', [1, 4]],
+    ['a sum that has it already by rank alone stays', [4]],
+  ] as const) {
+    it(`an operand whose reshape drops the batch leaves samples apart: ${edge}`, () => {
+      const b = new GraphBuilder();
+      const options = { quant: null };
+      const x = b.input([1, 4], null, 'x', 'float32');
+      const dropped = b.node('reshape', [x], { shape: [4] }, options);
+      const other = b.constant(Float32Array.of(1, 2, 3, 4), kept);
+      const module = b.module([b.node('add', [dropped, other], { activation: 'none' }, options)]);
+      const graph = floatGraph(module);
+      const isApart = rebatched(graph, 5) !== null;
+      expect(isApart).to.equal(kept.length === 2);
+      const inputs = randomInputs(module, 1);
+      const [before, after] = [mainGraph(module), graph].map(
+        (each) => evaluateGraph(each, inputs).outputs[0],
+      );
+      expect(after).to.deep.equal(before);
+    });
+  }
+
   const moves = [
     ['a reshape', 'reshape', { shape: [1, 3, 2] }],
     ['a transposition', 'transpose', { perm: [1, 0, 2] }],

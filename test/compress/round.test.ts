@@ -85,8 +85,10 @@ describe('learned rounding', () => {
     const other = samples(60, [6, 6, 2], 9);
     const wanted = floatAnswers(tf, graph, other).values;
     expect(snrDb(candidate.graph)).to.be.above(snrDb(graph) + 1);
-    const corrected = biasCorrected(tf, candidate.graph, quantization, data, graph);
-    expect(snrDb(corrected)).to.be.above(snrDb(biasCorrected(tf, graph, quantization, data)));
+    const corrected = await biasCorrected(tf, candidate.graph, quantization, data, {
+      reference: graph,
+    });
+    expect(snrDb(corrected)).to.be.above(snrDb(await biasCorrected(tf, graph, quantization, data)));
   });
 
   it('pruned weights stay zero', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { rebatched } from '../../src/compress/float-graph.js';
 import { tracedOperators } from '../../src/compress/ops/index.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
-import { runnerOf } from '../../src/compress/trace.js';
+import { runnerOf, Walk } from '../../src/compress/trace.js';
 import {
   elementCount,
   type Graph,
@@ -13,6 +13,7 @@ import {
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
 import { dequantized, trainedOps } from '../support/dequantize.js';
+import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';
 import { Random, randomInputs } from '../support/module.js';
 
@@ -120,6 +121,32 @@ describe('traces of operators', () => {
     // Operators that mix samples (a transpose of the batch, a mean over it) run one by one.
     expect(batched).to.be.above(90);
   });
+
+  for (const [edge, shape] of [
+    ['samples together', [1, 12]],
+    ['one by one', [4, 16]],
+  ] as const) {
+    it(`a walk gives each node's bits of a run, and keeps nothing: ${edge}`, () => {
+      const network = new FloatNetwork([4, 4, 2], 7).conv(4);
+      const isApart = shape[0] === 1;
+      const graph = (isApart ? network.dense(12) : network.add('reshape', [], { shape })).graph();
+      expect(rebatched(graph, 3) !== null).to.equal(isApart);
+      const elements = Float32Array.from({ length: 96 }, (_, i) => Math.sin(i));
+      const before = tf.memory().numTensors;
+      const walk = new Walk(tf, graph, [tf.tensor(elements, [3, 4, 4, 2])]);
+      graph.nodes.forEach(({ outputs }, index) => {
+        walk.advance(index, {});
+        const [got, wanted] = tf.tidy(() => {
+          const x = tf.tensor(elements, [3, 4, 4, 2]);
+          const [whole] = runnerOf(tf, { ...graph, outputs }).run([x]);
+          return [walk.peek({}), whole as TfTensor].map((one) => [...one.dataSync()]);
+        }) as unknown as [number[], number[]];
+        expect(got, `node ${index}`).to.deep.equal(wanted);
+      });
+      walk.dispose();
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+  }
 });
 
 /** Compares the gradients of a weighted sum of the outputs; returns how many elements. */

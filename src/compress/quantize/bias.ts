@@ -6,13 +6,15 @@
 import { type Graph, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { type Values, weighted, withValues } from '../float-graph.js';
-import { elementsOf, type Tf, type TfTensor } from '../tensorflow.js';
-import { constantOf, type Hooks, runnerOf } from '../trace.js';
+import { elementsOf, type Tf } from '../tensorflow.js';
+import { constantOf, type Hooks, runnerOf, Walk } from '../trace.js';
 import { fakeQuantizer } from './fake.js';
 import { batchOf } from './observe.js';
 import type { Quantization } from './scheme.js';
 
 const batch = 64;
+/** Lines of progress. */
+const mostSaid = 10;
 
 /** The biases of layers with weights. */
 export function biasesOf(graph: Graph): Values {
@@ -23,36 +25,60 @@ export function biasesOf(graph: Graph): Values {
   return new Map(present.map((id) => [id, tensorOf(graph, id).data as Float32Array]));
 }
 
+export interface Correction {
+  /**
+   * The float graph whose means to keep, with the same nodes: where the weights of the graph are
+   * rounded already, the one before.
+   */
+  readonly reference?: Graph;
+  readonly say?: (text: string) => Promise<unknown>;
+}
+
 /**
  * The graph with corrected biases; layers without a bias stay as they are.
  *
- * @param reference the float graph whose means to keep, with the same nodes: where the weights of
- *   `graph` are rounded already, the one before
+ * Each layer is computed once, behind all that come before it.
  */
-export function biasCorrected(
+export async function biasCorrected(
   tf: Tf,
   graph: Graph,
   quantization: Quantization,
   data: Dataset,
-  reference: Graph = graph,
-): Graph {
+  { reference = graph, say = async () => {} }: Correction = {},
+): Promise<Graph> {
   const { graph: open, sums } = withSums(graph);
   const wanted = channelMeans(tf, withSums(reference).graph, sums, {}, data);
   let corrected = open;
   let values: Values = new Map();
-  sums.forEach((sum, layer) => {
+  let walks: readonly Walk[] = [];
+  const every = Math.ceil(sums.length / mostSaid);
+  for (const [layer, sum] of sums.entries()) {
     const last = open.nodes.findIndex(({ outputs }) => outputs[0] === sum);
     const bias = open.nodes[last]?.inputs[2] as TensorId;
+    // Layers that share a bias were computed with an earlier one.
+    if (layer === 0 || values.has(bias)) walks = restarted(tf, walks, open, data);
     const before = { ...corrected, nodes: open.nodes.slice(0, last + 1) };
-    const got = quantizedMeans(tf, before, sum, quantization, data);
+    const got = quantizedMeans(tf, before, walks, quantization, data.count);
     const means = wanted[layer] ?? [];
     const moved = (tensorOf(corrected, bias).data as Float32Array).map(
       (value, channel) => value + (means[channel] ?? 0) - (got[channel] ?? 0),
     );
     values = new Map([...values, [bias, moved]]);
     corrected = withValues(open, values);
-  });
+    if ((layer + 1) % every === 0) await say(`layer ${layer + 1} of ${sums.length}`);
+  }
+  for (const walk of walks) walk.dispose();
   return withValues(graph, values);
+}
+
+/** All samples before the first node. */
+function restarted(tf: Tf, walks: readonly Walk[], graph: Graph, data: Dataset): readonly Walk[] {
+  for (const walk of walks) walk.dispose();
+  const count = Math.ceil(data.count / batch);
+  return Array.from(
+    { length: count },
+    (_, i) => new Walk(tf, graph, [batchOf(tf, data, i * batch, batch)]),
+  );
 }
 
 /**
@@ -80,21 +106,29 @@ function withSums(graph: Graph): { readonly graph: Graph; readonly sums: readonl
   return { graph: { ...graph, tensors, nodes }, sums };
 }
 
-/** The mean of each channel of `sum`, which itself is not rounded. */
+/** The mean of each channel of the sums that the graph ends with, which themselves are not rounded. */
 function quantizedMeans(
   tf: Tf,
   graph: Graph,
-  sum: TensorId,
+  walks: readonly Walk[],
   quantization: Quantization,
-  data: Dataset,
+  samples: number,
 ): readonly number[] {
   const quantizer = fakeQuantizer(tf, graph, quantization);
   const hooks = quantizer.hooks((id) => constantOf(tf, tensorOf(graph, id)));
-  const computed = (id: TensorId, value: TfTensor) =>
-    id === sum ? value : (hooks.computed?.(id, value) ?? value);
-  const [means = []] = channelMeans(tf, graph, [sum], { ...hooks, computed }, data);
+  const last = graph.nodes.length - 1;
+  const size = tensorOf(graph, graph.nodes[last]?.outputs[0] ?? 0).shape.at(-1) ?? 1;
+  const sums = new Float64Array(size);
+  walks.forEach((walk, i) => {
+    walk.advance(last, hooks);
+    const count = Math.min(batch, samples - i * batch);
+    const means = elementsOf(tf, () => tf.mean(tf.reshape(walk.peek(hooks), [-1, size]), 0));
+    sums.forEach((value, channel) => {
+      sums[channel] = value + (means[channel] as number) * count;
+    });
+  });
   tf.dispose([...quantizer.variables.values()]);
-  return means;
+  return [...sums].map((value) => value / samples);
 }
 
 /** For each tensor of `ids`, the mean of each of its channels over the samples. */

@@ -23,15 +23,20 @@ export function calibrated(
   type: ActivationType = 'int8',
 ): RealRange {
   const quantOf = (range: RealRange) => activationQuant(range, type);
+  let known: Bins | null = null;
+  const bins = () => {
+    known ??= binsOf(histogram);
+    return known;
+  };
   switch (method) {
     case 'min-max':
       return { min: histogram.min, max: histogram.max };
     case 'percentile':
       return percentile(histogram, keptShare);
     case 'mse':
-      return best(histogram, (range) => squaredError(histogram, quantOf(range)));
+      return best(histogram, (range) => squaredError(bins(), quantOf(range)));
     case 'kl':
-      return best(histogram, (range) => divergence(histogram, quantOf(range)));
+      return best(histogram, (range) => divergence(bins(), quantOf(range)));
   }
 }
 
@@ -64,33 +69,37 @@ function best(histogram: Histogram, loss: (range: RealRange) => number): RealRan
   return { min: found.min, max: found.max };
 }
 
-/** Middle of each bin, and the number that its values become. */
-function* rounded({ min, max, counts }: Histogram, quant: ActivationQuant) {
-  const levels = levelsOf(quant);
-  const width = (max - min) / counts.length;
-  for (let bin = 0; bin < counts.length; bin += 1) {
-    const count = counts[bin] as number;
-    if (count === 0) continue;
-    const value = min + (bin + 0.5) * width;
-    const integer = clamp(Math.round(value / quant.scale), levels.min, levels.max);
-    yield { value, count, integer, back: integer * quant.scale };
-  }
+/** Middles and counts of the bins that have values, in their order: each of 81 ranges goes through them. */
+interface Bins {
+  readonly values: Float64Array;
+  readonly counts: Float64Array;
+  readonly width: number;
 }
 
-function squaredError(histogram: Histogram, quant: ActivationQuant): number {
+function binsOf({ min, max, counts }: Histogram): Bins {
+  const width = (max - min) / counts.length;
+  const filled = [...counts.keys()].filter((bin) => counts[bin] !== 0);
+  return {
+    values: Float64Array.from(filled, (bin) => min + (bin + 0.5) * width),
+    counts: Float64Array.from(filled, (bin) => counts[bin] as number),
+    width,
+  };
+}
+
+/** Value → integer. */
+function rounder(quant: ActivationQuant): (value: number) => number {
+  const { min, max } = levelsOf(quant);
+  return (value) => clamp(Math.round(value / quant.scale), min, max);
+}
+
+function squaredError({ values, counts }: Bins, quant: ActivationQuant): number {
+  const integerOf = rounder(quant);
   let sum = 0;
-  for (const { value, count, back } of rounded(histogram, quant)) {
-    sum += count * (value - back) ** 2;
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    sum += (counts[i] as number) * (value - integerOf(value) * quant.scale) ** 2;
   }
   return sum;
-}
-
-/** Bins that become one integer. */
-interface Group {
-  /** Values of these bins. */
-  kept: number;
-  /** Bins that the observed distribution has. */
-  bins: number;
 }
 
 /**
@@ -103,33 +112,43 @@ interface Group {
  * integer. Each bin beyond the first of an integer adds 1 / 2n to the divergence of n values by
  * chance (Miller, 1955; Madow); that is taken away, or narrow ranges would seem best.
  */
-function divergence(histogram: Histogram, quant: ActivationQuant): number {
+function divergence({ values, counts, width }: Bins, quant: ActivationQuant): number {
   const { min, max } = rangeOf(quant);
-  const width = (histogram.max - histogram.min) / histogram.counts.length;
-  const inside: { count: number; observed: number; integer: number }[] = [];
+  const integerOf = rounder(quant);
   const clipped = { low: 0, high: 0 };
-  for (const { value, count, integer } of rounded(histogram, quant)) {
+  const inside: number[] = [];
+  let kept = 0;
+  for (let i = 0; i < values.length; i += 1) {
+    const [value, count] = [values[i] as number, counts[i] as number];
     if (Math.abs(value) <= width) continue;
     if (value < min) clipped.low += count;
     else if (value > max) clipped.high += count;
-    else inside.push({ count, observed: count, integer });
+    else {
+      inside.push(i);
+      kept += count;
+    }
   }
-  const [first, last] = [inside[0], inside.at(-1)];
-  if (first === undefined || last === undefined) return Number.POSITIVE_INFINITY;
-  first.observed += clipped.low;
-  last.observed += clipped.high;
-  const groups = new Map<number, Group>();
-  for (const { count, integer } of inside) {
-    const group = groups.get(integer) ?? { kept: 0, bins: 0 };
-    groups.set(integer, group);
-    group.kept += count;
-    group.bins += 1;
-  }
-  const kept = inside.reduce((sum, { count }) => sum + count, 0);
+  if (inside.length === 0) return Number.POSITIVE_INFINITY;
   const all = kept + clipped.low + clipped.high;
-  const found = inside.reduce((sum, { observed, integer }) => {
-    const { kept: own, bins } = groups.get(integer) as Group;
-    return sum + (observed / all) * Math.log(observed / all / (own / bins / kept));
-  }, 0);
-  return found - (inside.length - groups.size) / (2 * all);
+  let found = 0;
+  let groups = 0;
+  // Integers rise with the values: the bins that become one of them are neighbours.
+  for (let from = 0; from < inside.length; groups += 1) {
+    const integer = integerOf(values[inside[from] as number] as number);
+    let to = from;
+    let own = 0;
+    for (; to < inside.length; to += 1) {
+      const bin = inside[to] as number;
+      if (integerOf(values[bin] as number) !== integer) break;
+      own += counts[bin] as number;
+    }
+    for (let i = from; i < to; i += 1) {
+      let observed = counts[inside[i] as number] as number;
+      if (i === 0) observed += clipped.low;
+      if (i === inside.length - 1) observed += clipped.high;
+      found += (observed / all) * Math.log(observed / all / (own / (to - from) / kept));
+    }
+    from = to;
+  }
+  return found - (inside.length - groups) / (2 * all);
 }

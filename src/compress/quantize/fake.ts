@@ -286,8 +286,9 @@ function integerView(view: NodeView, integers: Graph): NodeView | null {
   const outputs = view.outputs.map((tensor, i) => tensorFor(node.outputs[i] as TensorId, tensor));
   if ([...inputs, ...outputs].some((tensor) => tensor?.dtype === 'float32')) return null;
   // A pad's value is an integer there.
-  const lowerNode = integers.nodes.find(({ outputs: [id] }) => id === node.outputs[0]) as Node;
-  const attrs = { ...view.attrs, ...(node.op === 'pad' && { value: lowerNode.attrs.value }) };
+  const isLower = ({ outputs: [id] }: Node) => id === node.outputs[0];
+  const lowerNode = node.op === 'pad' ? (integers.nodes.find(isLower) as Node) : null;
+  const attrs = { ...view.attrs, ...(lowerNode && { value: lowerNode.attrs.value }) };
   return { ...view, attrs, inputs, outputs };
 }
 

@@ -20,6 +20,12 @@ interface Attempt {
   readonly snrDb: number;
 }
 
+/** Lets the display draw. */
+function drawn(say: () => void): Promise<unknown> {
+  say();
+  return new Promise(setImmediate);
+}
+
 export const quantizeStep: Step<'quantize'> = {
   async run(candidate, wanted, surroundings, say) {
     const { tf, data } = surroundings;
@@ -38,14 +44,15 @@ export const quantizeStep: Step<'quantize'> = {
       const { weights, layers } = wanted;
       const options = { calibration: method, weights, layers, types: typed.types };
       const quantization = quantizationOf(graph, seen, options);
-      const final = corrects ? biasCorrected(tf, graph, quantization, data.calibration) : graph;
+      const telling = { say: (text: string) => drawn(() => say(`${name}: ${text}`)) };
+      const final = corrects
+        ? await biasCorrected(tf, graph, quantization, data.calibration, telling)
+        : graph;
       const whole = { masks: candidate.masks, graph: final, quantization };
       const made = corrects ? { ...whole, unrounded: biasesOf(graph) } : whole;
       const one = { name, candidate: made, snrDb: score(made) };
       tried.push(one);
-      say(`${name}: ${one.snrDb.toFixed(1)} dB`);
-      // Lets the display draw.
-      await new Promise(setImmediate);
+      await drawn(() => say(`${name}: ${one.snrDb.toFixed(1)} dB`));
       return one;
     };
     const methods = wanted.calibration === 'auto' ? calibrationMethods : [wanted.calibration];

@@ -28,7 +28,9 @@ export const roundStep: Step<'round'> = {
     const kept = weights.map((id) => [id, tensorOf(reference, id).data as Float32Array] as const);
     const unrounded = new Map([...biasesOf(reference), ...kept]);
     const made = { ...rounded.candidate, unrounded };
-    const graph = biasCorrected(tf, made.graph, quantization, data.calibration, reference);
+    const graph = await biasCorrected(tf, made.graph, quantization, data.calibration, {
+      reference,
+    });
     const corrected = { ...made, graph };
     const score = snrScorer(surroundings, reference);
     const [snrDb, correctedDb] = [score(made), score(corrected)];
