@@ -2,7 +2,7 @@
  * Measures models on simulated boards; writes the tables and the plot of docs/performance.md, and the table of
  * README.md.
  *
- *     npm run bench -- [--models DIR] [--targets a,b] [--write | --check] [--costs [--only KERNEL,KERNEL]]
+ *     npm run bench -- [--models DIR] [--targets a,b] [--write | --check] [--costs [--only KERNEL,KERNEL]] [--memory]
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * It measures the example, and with --models each model with vectors beside it (DIR/../golden/NAME.json), which is
@@ -10,7 +10,8 @@
  * there, and README's table and docs/performance.svg where all of its bars were measured. --check writes nothing,
  * but prints the lines that are stale and ends with 1 if there are any. --costs first measures the costs of every kernel on
  * these targets and writes costs.json and code.json of their cores, by which kernels are chosen; with --only
- * it measures the named kernels, and the others keep their figures. Where core.json says that costs are cycles but
+ * it measures the named kernels, and the others keep their figures. --memory first measures what the firmware takes
+ * on these boards and writes memory.json of each. Where core.json says that costs are cycles but
  * the simulator counts instructions, they are modelled cycles (qemu/cycles.ts).
  * --operators measures layers of all shapes instead, each with the kernel that is chosen for it
  * (operators.ts).
@@ -19,10 +20,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Costs, goals } from '../src/ir/op.js';
 import type { Report } from '../src/report/index.js';
-import { coreFolder, loadTarget, type Target } from '../src/target/index.js';
+import { coreFolder, listTargets, loadTarget, type Target } from '../src/target/index.js';
 import { measureCode } from '../src/tune/code.js';
 import { costTable, tune } from '../src/tune/index.js';
 import type { MeasureRequest } from '../src/tune/measure.js';
+import { measureFirmware } from '../src/tune/memory.js';
 import { only, trialsOf } from '../src/tune/trials.js';
 import { withModelledCycles } from './derived.js';
 import { headingsOf, mergedRows, staleLines, withParts, withSection } from './document.js';
@@ -52,6 +54,7 @@ const { values } = parseArgs({
     write: { type: 'boolean' },
     check: { type: 'boolean' },
     costs: { type: 'boolean' },
+    memory: { type: 'boolean' },
     operators: { type: 'boolean' },
     optimize: { type: 'string' },
     only: { type: 'string' },
@@ -115,6 +118,22 @@ async function measureCosts(name: string, templates?: ReadonlySet<string>): Prom
 if (values.costs) {
   const templates = values.only === undefined ? undefined : new Set(values.only.split(','));
   for (const name of targets) await measureCosts(name, templates);
+}
+
+/** The board of the same core that is simulated: code.json is measured on it. */
+function simulatedBoardOf({ name, core, simulator }: Target): Target {
+  const own = [name, ...listTargets()].map((one) => loadTarget(one));
+  const [reference] = own.filter((one) => one.core === core && one.simulator !== null);
+  if (reference === undefined) throw new Error(`no board with the core of ${name} is simulated`);
+  return simulator === null ? reference : loadTarget(name);
+}
+
+if (values.memory) {
+  for (const name of targets) {
+    const target = loadTarget(name);
+    const measured = await measureFirmware(target, simulatedBoardOf(target), console.error);
+    writeFileSync(`targets/${name}/memory.json`, `${JSON.stringify(measured, null, 2)}\n`);
+  }
 }
 
 /** The documents with the figures of the models as measured now, by path. */

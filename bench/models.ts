@@ -115,8 +115,8 @@ interface Made {
 
 /** Bytes of one model on a board, without a run. */
 export const buildModel = (target: string, { model }: Benchmark, mode: Mode): Promise<Report> =>
-  withBuilt(target, model, mode, async ({ compiled, built }) =>
-    makeReport({ manifest: compiled.emission.manifest, built }),
+  withBuilt(target, model, mode, async ({ target: board, compiled, built }) =>
+    makeReport({ manifest: compiled.emission.manifest, target: board, built }),
   );
 
 /** Compiles, builds and runs one model on a simulated board. */
@@ -136,7 +136,7 @@ async function run({ target, compiled, built }: Made, path: string, { xip }: Mod
     const { run: blocks } = await execute(built.elf, target, manifest, inputs);
     estimatedCycles = estimateCycles(core, blocks).reduce((sum, cycles) => sum + cycles, 0);
   }
-  return { report: makeReport({ manifest, built, measured }), estimatedCycles };
+  return { report: makeReport({ manifest, target, built, measured }), estimatedCycles };
 }
 
 /** A row of docs/performance.md: a model on a target, for each goal. */

@@ -92,7 +92,7 @@ export async function runIn(
   if (!isSimulated(job.port)) await flashImage(flashableImage(built), target, job);
   const sized = how.sanitize ? { toolchain: built.toolchain } : built;
   const measured = await measureOn(job, built, { manifest, module, target, vectors });
-  const report = makeReport({ manifest, built: sized, measured });
+  const report = makeReport({ manifest, target, built: sized, measured });
   saveReport(directory, report);
   return report;
 }
@@ -218,7 +218,7 @@ export async function judgePlan(
   { manifest }: Emission,
   budgets: Budgets,
 ): Promise<Outcome> {
-  const report = makeReport({ manifest });
+  const report = makeReport({ manifest, target: request.target });
   const retry = retryWith(() => request, null);
   const held = { report, plan: manifest.plan };
   return { report, fault: await overBudget(held, request.target, budgets, retry) };
@@ -248,11 +248,12 @@ function retryWith(request: () => CompileRequest, job: Job | null): Retry {
     const changed = { ...base, options };
     const { plan, emission } = compile(changed);
     const { manifest } = emission;
-    if (how === 'plan' || job === null) return { plan, report: makeReport({ manifest }) };
+    if (how === 'plan' || job === null)
+      return { plan, report: makeReport({ manifest, target: base.target }) };
     return inTemporaryDirectory(async (directory) => {
       const title = `Build with --optimize ${options.optimize}`;
       const built = await buildEmission(directory, base, emission, job, { title });
-      return { plan, report: makeReport({ manifest, built }) };
+      return { plan, report: makeReport({ manifest, target: base.target, built }) };
     });
   };
 }

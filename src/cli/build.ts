@@ -1,6 +1,7 @@
 /** bonsaic build DIR: the firmware image, and its size by part. */
 import type { Command } from 'commander';
 import { build } from '../pipeline/directory.js';
+import { budgetsOf, memoryNote } from '../report/budgets.js';
 import {
   type JobFlags,
   jobOf,
@@ -10,7 +11,7 @@ import {
   withCompiler,
   withReport,
 } from './options.js';
-import { conclude } from './output.js';
+import { conclude, note } from './output.js';
 
 interface Flags extends JobFlags, ShowFlags {}
 
@@ -23,6 +24,8 @@ export function addBuild(program: Command): void {
     async (directory: string, flags: Flags) => {
       const { report, built, fault } = await build(directory, jobOf(flags));
       const { images } = built;
+      const large = fault === null ? memoryNote(report, budgetsOf(flags)) : null;
+      if (large !== null) note(large);
       const text = () => [shownReport(report, flags), '', ...images].join('\n');
       conclude(flags.json, { ...report, images }, text, fault);
     },

@@ -4,7 +4,7 @@ import { printModule } from '../ir/print.js';
 import { writeProject } from '../pipeline/directory.js';
 import { compile } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
-import { budgetsOf, timeNote } from '../report/budgets.js';
+import { budgetsOf, memoryNote, timeNote } from '../report/budgets.js';
 import { isLibrary, type Target } from '../target/index.js';
 import { modelHelp, modelOf, required } from './config.js';
 import {
@@ -67,6 +67,8 @@ export function addCompile(program: Command): void {
     if (fault !== null) return concludeReport(outcome, flags);
     const slow = timeNote(plan, request.target);
     if (slow !== null) note(slow);
+    const large = memoryNote(report);
+    if (large !== null) note(large);
     const text = shownReport(report, flags);
     if (flags.json) printJson(report);
     else printResult(`${text}\n\nwritten to ${flags.output}: next, ${nextStep(request, flags)}`);

@@ -15,7 +15,10 @@ import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
 import { readModelFile } from '../import/file.js';
 import { tellIfStopped } from '../leaving.js';
-import { loadTarget } from '../target/index.js';
+import { figuresOn } from '../pipeline/compare.js';
+import type { Progress } from '../progress.js';
+import { isLibrary, loadTarget } from '../target/index.js';
+import { withMeasuredCosts } from '../target/kept.js';
 import { required } from './config.js';
 import {
   type CompileFlags,
@@ -99,7 +102,9 @@ export async function compressInto(
   const { output, explain, force = false } = flags;
   const journal = resumes ? join(output, journalFolder) : null;
   await withOutput(output, { force }, async () => {
-    const request = { ...materialsOf(path, flags), ...wanted, explains: explain === true, journal };
+    const link = linkFor(path, flags);
+    const materials = { ...materialsOf(path, flags), ...wanted, link };
+    const request = { ...materials, explains: explain === true, journal };
     const hint = 'the same command goes on where it was';
     tellIfStopped(resumes ? { where: output, message: 'is not finished', hint } : null);
     const made = await compressModel(request, makeProgress(), warn);
@@ -128,6 +133,25 @@ function costsFor(flags: CompressionFlags & { readonly target: string }): Materi
   const options = compileOptions(flags);
   const costOf = costsOn(targetOf(flags), options);
   return { costOf, key: JSON.stringify([flags.target, options]) };
+}
+
+/** What `run` with the same options tells of a result; undefined without a board that bonsaic builds. */
+function linkFor(path: string, flags: CompressionFlags): CompressRequest['link'] {
+  if (flags.target === undefined) return undefined;
+  const { target } = withMeasuredCosts(loadTarget(flags.target));
+  if (isLibrary(target)) return undefined;
+  const options = compileOptions(flags);
+  // The steps' own progress is shown.
+  const progress: Progress = (_, work) => Promise.resolve(work(() => {}));
+  const job = { progress, budgets: {}, xip: options.xip };
+  return async (bytes) => {
+    const board = await figuresOn({ bytes, path, target, options }, job);
+    const { ms, flashBytes, ramBytes, basis, note } = board;
+    return {
+      ...{ ms: ms ?? 0, flashBytes: flashBytes ?? 0, ramBytes: ramBytes ?? 0 },
+      ...{ basis: basis ?? 'estimated', note },
+    };
+  };
 }
 
 /** Writes the result and tells it. */

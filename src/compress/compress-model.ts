@@ -7,8 +7,9 @@ import { type Assessment, assessor } from './assess.js';
 import { byNearness, chooseSteps, type Effort, usualEpochs } from './choose.js';
 import { thinned } from './data/dataset.js';
 import { type Explanation, explain } from './explain/index.js';
-import { checkGoals, type Goals, goalsFault, isUseful } from './goals.js';
+import { checkGoals, type Goals, goalsFault, isUseful, strain } from './goals.js';
 import { Journal } from './journal.js';
+import { hasBudget, type Link, type Linked, mostTrials, tightened } from './linked.js';
 import { type Materials, type Prepared, prepare } from './prepare.js';
 import { lower } from './quantize/lower.js';
 import { type LayerNoise, layerNoise } from './quantize/noise.js';
@@ -31,6 +32,8 @@ export interface CompressRequest extends Materials {
   readonly how: Recipe | Effort | null;
   /** null: the result is what it is, whatever it is worth. */
   readonly goals: Goals | null;
+  /** Builds the result to judge it by budgets; absent: estimates judge it. */
+  readonly link?: Link | undefined;
   /** Whether the report tells where signal and answers are lost, and what helps. */
   readonly explains: boolean;
   /** Where the state is kept, to resume from; null keeps none. */
@@ -78,6 +81,8 @@ export interface CompressReport {
    * else empty.
    */
   readonly nearest: readonly Near[];
+  /** The result as its image takes it, where budgets judge it; otherwise null. */
+  readonly linked: Linked | null;
   /** What the user should know about the data and the result, one line each. */
   readonly warnings: readonly string[];
   readonly backend: BackendName;
@@ -140,15 +145,17 @@ export async function compressModel(
   for (const text of warnings) warn(text);
   if (goals !== null) checkGoals(goals, workshop.standard);
   const how = asked ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
-  const stage = await ('steps' in how
-    ? follow(workshop, how)
-    : chooseSteps(workshop, prepared.surroundings, goals ?? {}, how));
+  const { stage, made, linked } = await resultOf(request, prepared, workshop, how, progress);
   const { steps } = stage;
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
-  const made = await progress('Compare on the test samples', () => judged(prepared, stage));
   const { data, seed } = prepared.surroundings;
   const cost = costsOf(workshop.floatCost, workshop.first.cost, stage.cost);
-  const reached = { got: made.answered.got.assessment, standard: made.standard, cost: stage.cost };
+  const reached = {
+    got: made.answered.got.assessment,
+    standard: made.standard,
+    cost: stage.cost,
+    linked,
+  };
   const fault = goals === null ? null : goalsFault(request.path, goals, reached);
   const nearest = fault === null ? [] : nearestTo(workshop, goals ?? {}, stage);
   const { minAccuracy } = goals ?? {};
@@ -174,13 +181,40 @@ export async function compressModel(
       steps: tried,
       ...made.figures,
       explanation,
-      ...{ cost, nearest },
+      ...{ cost, linked, nearest },
       warnings: [...warnings, ...faults],
       backend: prepared.backend,
       seed,
     },
     done: () => journal.clear(),
   };
+}
+
+/**
+ * The result of a recipe, or of the steps that the goals choose. Where its image exceeds the
+ * budgets that its estimates keep, steps are chosen again for less.
+ */
+async function resultOf(
+  { goals, link }: Pick<CompressRequest, 'goals' | 'link'>,
+  prepared: Prepared,
+  workshop: Workshop,
+  how: Recipe | Effort,
+  progress: Progress,
+) {
+  const budgets = goals ?? {};
+  let aim = budgets;
+  for (let trial = 1; ; trial++) {
+    const stage = await ('steps' in how
+      ? follow(workshop, how)
+      : chooseSteps(workshop, prepared.surroundings, aim, how));
+    const made = await progress('Compare on the test samples', () => judged(prepared, stage));
+    if (link === undefined || !hasBudget(budgets)) return { stage, made, linked: null };
+    const linked = await progress('Build and run the result', () => link(made.file));
+    const next = tightened(aim, budgets, linked);
+    const isLast = 'steps' in how || trial === mostTrials || strain(aim, stage.cost) > 1;
+    if (next === null || isLast) return { stage, made, linked };
+    aim = next;
+  }
 }
 
 /** Whether any step of a recipe reads the training samples, beside those for ranges. */

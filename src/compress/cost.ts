@@ -3,6 +3,7 @@ import { analyse, modelSize } from '../analysis/index.js';
 import { type Module, mainGraph, type Node } from '../ir/graph.js';
 import type { CountUnit } from '../ir/op.js';
 import { runPasses } from '../passes/index.js';
+import { mostMemory } from '../plan/choose/firmware.js';
 import { plannerFor } from '../plan/index.js';
 import { type CompileOptions, estimatedCount, type Plan, type PlanStep } from '../plan/types.js';
 import type { Target } from '../target/index.js';
@@ -14,9 +15,9 @@ export interface Cost {
   readonly count: number;
   readonly unit: CountUnit;
   readonly ms: number;
-  /** Of the whole image. */
+  /** Of the whole image, at most. */
   readonly flashBytes: number;
-  /** Arena and copies of weights; the stack and the firmware's own variables are not in it. */
+  /** All that `run` counts, at most: arena, states, copies of weights, firmware and stack. */
   readonly ramBytes: number;
   /** Count by index of the main graph's nodes; what is fused into a layer counts there. */
   readonly layers: readonly number[];
@@ -44,8 +45,8 @@ function numbered(module: Module): Module {
   return { ...module, graphs: [{ ...main, nodes }, ...rest] };
 }
 
-function costOf(plan: Plan, { clockHz }: Target, nodes: readonly Node[]): Cost {
-  const { steps, decision, arenaBytes } = plan;
+function costOf(plan: Plan, target: Target, nodes: readonly Node[]): Cost {
+  const { steps, decision, arenaBytes, stateBytes } = plan;
   const count = estimatedCount(plan);
   const layers = nodes.map(() => 0);
   for (const { ops, alternatives } of steps) {
@@ -53,9 +54,11 @@ function costOf(plan: Plan, { clockHz }: Target, nodes: readonly Node[]): Cost {
     const index = ops.find((op) => weighted.has(nodes[op]?.op ?? '')) ?? ops[0] ?? 0;
     layers[index] = (layers[index] ?? 0) + (alternatives[0]?.count ?? 0);
   }
-  const ramBytes = arenaBytes + steps.reduce((sum, step) => sum + copiedBytes(step), 0);
-  const ms = (1000 * count) / clockHz;
-  return { count, unit: decision.unit, ms, flashBytes: decision.imageBytes, ramBytes, layers };
+  const copies = steps.reduce((sum, step) => sum + copiedBytes(step), 0);
+  const most = mostMemory(plan, target, copies);
+  const ramBytes = most.ramBytes ?? arenaBytes + stateBytes + copies;
+  const ms = (1000 * count) / target.clockHz;
+  return { count, unit: decision.unit, ms, flashBytes: most.flashBytes, ramBytes, layers };
 }
 
 /** Weights that a step reads from RAM: a kernel's calls have about equal shares of them. */

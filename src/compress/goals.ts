@@ -2,6 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { rounded } from '../report/budgets.js';
 import type { Assessment, Standard } from './assess.js';
+import type { Linked } from './linked.js';
 import type { CostFigures } from './workshop.js';
 
 export interface Goals {
@@ -18,25 +19,24 @@ export interface Goals {
   readonly maxMs?: number | undefined;
   /** Bytes of the image. */
   readonly maxFlash?: number | undefined;
-  /** Bytes of the arena and copies of weights. */
+  /** Bytes of RAM, as `run` counts them. */
   readonly maxRam?: number | undefined;
 }
 
-/** What a cost's RAM is: only a build tells the firmware's variables and stack, which `run` counts. */
-export const bareRam = "without the firmware's own";
+type Figures = Pick<CostFigures, 'ms' | 'flashBytes' | 'ramBytes'>;
 
 /** Each budget that is set: the flag, what is needed, and the most that is allowed. */
-function budgets({ maxMs, maxFlash, maxRam }: Goals, cost: CostFigures) {
+function budgets({ maxMs, maxFlash, maxRam }: Goals, cost: Figures) {
   const all = [
     { flag: '--max-ms', unit: 'ms', needed: cost.ms, most: maxMs },
     { flag: '--max-flash', unit: 'bytes of flash', needed: cost.flashBytes, most: maxFlash },
-    { flag: '--max-ram', unit: `bytes of RAM ${bareRam}`, needed: cost.ramBytes, most: maxRam },
+    { flag: '--max-ram', unit: 'bytes of RAM', needed: cost.ramBytes, most: maxRam },
   ];
   return all.flatMap(({ most, ...rest }) => (most === undefined ? [] : [{ ...rest, most }]));
 }
 
 /** What is needed as a share of the budget, where that is largest; at most 1 if all are met. */
-export function strain(goals: Goals, cost: CostFigures | null): number {
+export function strain(goals: Goals, cost: Figures | null): number {
   if (cost === null) return 0;
   return Math.max(0, ...budgets(goals, cost).map(({ needed, most }) => needed / most));
 }
@@ -131,15 +131,22 @@ export interface Reached {
   readonly got: Assessment;
   readonly standard: Standard;
   readonly cost: CostFigures | null;
+  /** By which it is judged, where it was built. */
+  readonly linked?: Linked | null;
 }
 
 /** 'over-budget' with what the best result needs and lacks; null if it meets all goals. */
 export function goalsFault(where: string, goals: Goals, reached: Reached): BonsaiError | null {
-  const { got, standard, cost } = reached;
-  const over = cost === null ? [] : budgets(goals, cost).filter((b) => b.needed > b.most);
+  const { got, standard, cost, linked = null } = reached;
+  const figures = linked ?? cost;
+  const over = figures === null ? [] : budgets(goals, figures).filter((b) => b.needed > b.most);
+  const isEstimate = (flag: string) =>
+    linked === null ||
+    linked.basis === 'estimated' ||
+    (linked.basis === 'built' && flag !== '--max-flash');
   const needs = over.map(
     ({ flag, unit, needed, most }) =>
-      `needs ${rounded(needed)} ${unit} by estimate, ${flag} is ${most}`,
+      `needs ${rounded(needed)} ${unit}${isEstimate(flag) ? ' by estimate' : ''}, ${flag} is ${most}`,
   );
   const asked = named(goals, got);
   const lacks = asked.filter(({ isMet }) => !isMet).map(({ text }) => text);

@@ -5,7 +5,7 @@ import { prose, textTable } from '../report/text-table.js';
 import type { Assessment } from './assess.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
-import { bareRam } from './goals.js';
+import type { Linked } from './linked.js';
 import { titleOf } from './recipe.js';
 import type { ValueError } from './score.js';
 import type { CostFigures } from './workshop.js';
@@ -45,6 +45,16 @@ function factsText(report: CompressReport, width: number): string {
   return facts.map(([name, text]) => prose(`${name.padEnd(11)} ${text}`, width, 12)).join('\n');
 }
 
+function linkedText({ basis, ms, flashBytes, ramBytes, note }: Linked): string {
+  const bytes = `${thousands(flashBytes)} bytes of flash, ${thousands(ramBytes)} of RAM`;
+  const how = {
+    simulated: `built, and run on the simulator: ${milliseconds(ms)} ms, ${bytes}`,
+    built: `built: ${bytes} at most`,
+    estimated: `not built: ${bytes} at most by estimate`,
+  }[basis];
+  return note === null ? how : `${how} (${note})`;
+}
+
 type Fact = readonly [name: string, text: string];
 
 /** Each with the samples that it is of. */
@@ -78,7 +88,7 @@ function errorFacts({ float, int8 }: NonNullable<CompressReport['values']>, of: 
 }
 
 /** Of the original in float and as int8, and of the result. */
-function costFacts({ cost }: CompressReport): readonly Fact[] {
+function costFacts({ cost, linked }: CompressReport): readonly Fact[] {
   if (cost === null) return [];
   const { float, before, after } = cost;
   const row = (figure: (one: CostFigures) => string, unit: string) => {
@@ -87,8 +97,9 @@ function costFacts({ cost }: CompressReport): readonly Fact[] {
   };
   return [
     ['time', row(({ ms }) => milliseconds(ms), 'ms by estimate')],
-    ['flash', row(({ flashBytes }) => thousands(flashBytes), 'bytes')],
-    ['RAM', row(({ ramBytes }) => thousands(ramBytes), `bytes ${bareRam}`)],
+    ['flash', row(({ flashBytes }) => thousands(flashBytes), 'bytes at most by estimate')],
+    ['RAM', row(({ ramBytes }) => thousands(ramBytes), 'bytes at most by estimate')],
+    ...(linked === null ? [] : [['the image', linkedText(linked)] as const]),
   ];
 }
 

@@ -46,6 +46,16 @@ export interface CodeSizes {
   readonly kernels: Readonly<Record<string, number>>;
 }
 
+/** Measured bytes of the firmware on one board, beside the model. */
+export interface FirmwareMemory {
+  /** .data and .bss, without arena, states, copies of weights and what grows with the steps. */
+  readonly staticBytes: number;
+  /** The deepest stack of any kernel. */
+  readonly stackBytes: number;
+  /** Code in addition to what `CodeSizes` counts, which was measured on another board of the core. */
+  readonly codeBytes: number;
+}
+
 /** The properties of a target that kernel choice reads, from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
@@ -57,6 +67,8 @@ export interface TargetTraits {
   readonly clockHz?: number;
   /** Absent where code sizes were not measured. */
   readonly code?: Readonly<Record<Optimize, CodeSizes>>;
+  /** Absent where the firmware was not measured, or is not ours. */
+  readonly firmware?: FirmwareMemory;
   /** null: unlimited. */
   readonly flashBytes: number | null;
   readonly ramBytes: number | null;

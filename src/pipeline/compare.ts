@@ -38,18 +38,33 @@ export async function compare(
   return boards;
 }
 
+/**
+ * What `run` would tell of a model: it is compiled, built and run on the simulator, as far as that
+ * is possible here.
+ */
+export function figuresOn(
+  request: CompileRequest,
+  job: Omit<DeviceJob, 'port' | 'vectors'>,
+): Promise<ComparedBoard> {
+  return tryOn(request, { ...job, port: 'sim' }, longestComparedCount, usualVectors);
+}
+
+/** Vectors that `run` takes. */
+const usualVectors = Infinity;
+
 /** Compiles, builds and runs on the simulator, as far as that is possible here. */
 async function tryOn(
   request: CompileRequest,
   job: DeviceJob,
   longestCount: number,
+  seeded = 1,
 ): Promise<ComparedBoard> {
   const { target } = request;
   const { module, plan, emission } = compile(request);
   const { manifest } = emission;
   const all = vectorsFor(job.vectors, plan, module);
-  const vectors = job.vectors === undefined ? all.slice(0, 1) : all;
-  let report = makeReport({ manifest });
+  const vectors = job.vectors === undefined ? all.slice(0, seeded) : all;
+  let report = makeReport({ manifest, target });
   const fault = overBoard({ report, plan }, target);
   if (fault !== null) throw fault;
   let note: string | null = null;
@@ -58,14 +73,14 @@ async function tryOn(
       // ESP-IDF takes no compiler of the user's.
       const ownJob = target.builder === 'idf' ? { ...job, cc: undefined } : job;
       const built = await buildEmission(directory, request, emission, ownJob);
-      report = makeReport({ manifest, built });
+      report = makeReport({ manifest, target, built });
       if (target.simulator === null) return;
       if (estimatedCount(plan) > longestCount) {
         note = `${target.name}: takes long to simulate; bonsaic run --target ${target.name} does`;
         return;
       }
       const measured = await measureOn(job, built, { manifest, module, target, vectors });
-      report = makeReport({ manifest, built, measured });
+      report = makeReport({ manifest, target, built, measured });
     });
   } catch (error) {
     // Without a compiler or a simulator, report estimates.

@@ -43,7 +43,7 @@ export async function build(directory: string, job: Job): Promise<BuiltDirectory
   const { plan } = manifest;
   const target = loadTarget(plan.target);
   const built = await buildWith(directory, { target, manifest }, job);
-  const report = makeReport({ manifest, built });
+  const report = makeReport({ manifest, target, built });
   const outcome = await judge(report, plan, target, () => requestOf(directory, manifest), job);
   return { ...outcome, target, built };
 }

@@ -16,7 +16,7 @@ export async function profile(directory: string, job: DeviceJob): Promise<Outcom
   const { manifest, target, module, vectors, built } = await prepare(directory, job);
   const port = await portFor(job.port, target);
   const measured = await measureOn({ ...job, port }, built, { manifest, module, target, vectors });
-  const report = makeReport({ manifest, built, measured });
+  const report = makeReport({ manifest, target, built, measured });
   saveReport(directory, report);
   return judge(report, manifest.plan, target, () => requestOf(directory, manifest), job);
 }
@@ -71,7 +71,7 @@ export async function profileBoards(
     return { boards: await measureEach(request), merged: null };
   });
   const outcomeOf = (measured: Measurement) => {
-    const report = makeReport({ manifest, built, measured });
+    const report = makeReport({ manifest, target, built, measured });
     return judge(report, manifest.plan, target, () => requestOf(directory, manifest), job);
   };
   const outcomes = await Promise.all(

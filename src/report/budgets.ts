@@ -32,9 +32,9 @@ export type Retry = (changes: Partial<CompileOptions>, how: 'plan' | 'same') => 
 
 /** What a board must provide, as far as it is known. */
 interface Needs {
-  /** Includes code if the image was built. */
+  /** At least: before a build without the kernels' code. */
   readonly flashBytes: number;
-  /** Without the stack. */
+  /** At least: without the stack. */
   readonly ramBytes: number;
   /** Estimated. */
   readonly count: number;
@@ -59,7 +59,10 @@ interface Limit {
 }
 
 /** The properties of a board that limit a model, and those that offer ways to meet a budget. */
-type Board = Pick<Target, 'name' | 'flashBytes' | 'ramBytes' | 'secondCore' | 'regions'>;
+type Board = Pick<
+  Target,
+  'name' | 'flashBytes' | 'ramBytes' | 'secondCore' | 'regions' | 'firmware' | 'code'
+>;
 
 /**
  * @param budgets for those left out, the compiled ones apply; a plan alone must also keep to the
@@ -86,7 +89,7 @@ export async function overBudget(
   for (const { goal, changes } of waysOf(options, target, isSlow, isOther)) {
     try {
       const other = await retry({ ...all, ...changes, autoCores: false }, how);
-      others.push({ goal, needs: needsOf(other) });
+      others.push({ goal, needs: needsOf(other, target) });
     } catch (error) {
       // Options whose result exceeds the chip are no alternatives.
       if (!(error instanceof BonsaiError && error.code === 'over-budget')) throw error;
@@ -105,7 +108,7 @@ export function overBoard(held: Held, target: Board): BonsaiError | null {
 /** The exceeded limits. An image that was linked for the board fits it. */
 function exceededOf(held: Held, budgets: Budgets, board: Board): readonly Limit[] {
   const isPlan = held.report.memory.flashBytes === null;
-  const limits = limitsOf(held, budgets, isPlan ? board : null);
+  const limits = limitsOf(held, budgets, board, isPlan);
   return limits.filter(({ limit, reached }) => reached > limit);
 }
 
@@ -117,7 +120,8 @@ function errorOf(
 ): BonsaiError {
   const message = over
     .map(
-      ({ reached, what, owner, limit }) => `needs ${rounded(reached)} ${what}, ${owner} ${limit}`,
+      ({ reached, what, owner, limit, isPartial }) =>
+        `needs ${isPartial ? 'at least ' : ''}${rounded(reached)} ${what}, ${owner} ${limit}`,
     )
     .join('; ');
   const hint = over.flatMap((one) => hintsFor(one, asked, others)).join('\n');
@@ -187,6 +191,26 @@ export function timeNote(
   return `${estimate}; no other kernels that fit are faster${more}. bonsaic run measures it`;
 }
 
+/**
+ * The note of `compile` and `build` on budgets of bytes that are met for certain by the parts that
+ * are known, but not by the most that the rest takes.
+ *
+ * @returns null where every budget is met by all that it may take
+ */
+export function memoryNote({ memory, options }: Report, budgets: Budgets = {}): string | null {
+  const { maxFlash = Infinity, maxRam = Infinity } = { ...options, ...budgets };
+  const { flashMostBytes, ramMostBytes } = memory;
+  const over = [
+    ...(memory.flashBytes === null && flashMostBytes > maxFlash
+      ? [`${rounded(flashMostBytes)} bytes of flash, --max-flash is ${maxFlash}: build tells`]
+      : []),
+    ...(memory.ramBytes === null && (ramMostBytes ?? 0) > maxRam
+      ? [`${rounded(ramMostBytes ?? 0)} bytes of RAM, --max-ram is ${maxRam}: run measures it`]
+      : []),
+  ];
+  return over.length === 0 ? null : `may need ${over.join('; ')}`;
+}
+
 /** '--max-flash 30000 --max-ram 9000 --max-ms 20 ' */
 function flagText({ maxFlash, maxRam, maxMs }: Budgets): string {
   const flash = maxFlash === undefined ? '' : `--max-flash ${maxFlash} `;
@@ -200,14 +224,16 @@ interface Other {
   readonly needs: Needs;
 }
 
-/** @param board limits of its own; null: none */
+/** @param hasOwn whether the board's own limits hold too */
 function limitsOf(
   { report, plan }: Held,
   { maxFlash = Infinity, maxRam = Infinity, maxMs = Infinity }: Budgets,
-  board: Board | null,
+  target: Board,
+  hasOwn: boolean,
 ): readonly Limit[] {
+  const board = hasOwn ? target : null;
   const { memory, latency, layers } = report;
-  const known = needsOf({ report, plan });
+  const known = needsOf({ report, plan }, target);
   // A board may lack what no goal can save.
   const elsewhere = board === null ? '' : '; bonsaic compare MODEL shows the boards that it fits';
   const copies = memory.sramCopyBytes > 0 ? `, copies of weights take ${memory.sramCopyBytes}` : '';
@@ -216,7 +242,7 @@ function limitsOf(
   const flash: Limit = {
     ...lower(maxFlash, board, board?.flashBytes),
     reached: known.flashBytes,
-    what: memory.flashBytes === null ? 'bytes of flash without its code' : 'bytes of flash',
+    what: 'bytes of flash',
     parts: [
       ['code', memory.codeBytes ?? 0],
       ...byLayer(plan.steps.map(({ alternatives }) => alternatives[0]?.bytes ?? 0)),
@@ -229,7 +255,7 @@ function limitsOf(
   const ram: Limit = {
     ...lower(maxRam, board, board?.ramBytes),
     reached: memory.ramBytes ?? known.ramBytes,
-    what: memory.ramBytes === null ? 'bytes of RAM without its stack' : 'bytes of RAM',
+    what: 'bytes of RAM',
     parts: byLayer(liveBytes(plan)),
     // The stack stays about the same.
     reachedWith: ({ ramBytes }) => (memory.ramBytes ?? known.ramBytes) + ramBytes - known.ramBytes,
@@ -313,10 +339,16 @@ function liveBytes({ steps, placements }: Plan): readonly number[] {
   });
 }
 
-function needsOf({ report: { memory }, plan }: Held): Needs {
+function needsOf({ report: { memory }, plan }: Held, { firmware, code }: Board): Needs {
+  const { optimize } = plan.options;
+  const runtimeBytes = (code?.[optimize].runtimeBytes ?? 0) + (firmware?.codeBytes ?? 0);
   return {
-    flashBytes: memory.flashBytes ?? memory.weightBytes + memory.tableBytes,
-    ramBytes: ramWithoutStack(memory),
+    flashBytes:
+      memory.flashBytes ?? memory.weightBytes + memory.tableBytes + Math.max(0, runtimeBytes),
+    ramBytes: ramWithoutStack({
+      ...memory,
+      staticRamBytes: memory.staticRamBytes ?? firmware?.staticBytes ?? 0,
+    }),
     count: estimatedCount(plan),
   };
 }

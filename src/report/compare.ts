@@ -32,9 +32,9 @@ export interface ComparedBoard {
   readonly count: number | null;
   /** count at the board's clock; an instruction counts as a cycle. */
   readonly ms: number | null;
-  /** The whole image. */
+  /** The whole image; before a build the most that it is. */
   readonly flashBytes: number | null;
-  /** Arena, static data and copies of weights; and the stack, if it was measured. */
+  /** As `run` measures it; before a run the most that it is. */
   readonly ramBytes: number | null;
   readonly arenaBytes: number | null;
   /** Vectors that ran, and how many differed; null if none ran. */
@@ -83,8 +83,8 @@ export function comparedBoard(
   const count = latency?.count ?? estimatedCount(plan);
   const figures = {
     ...{ count, ms: latency?.ms ?? (1000 * count) / target.clockHz },
-    flashBytes: memory.flashBytes ?? plan.decision.imageBytes,
-    ramBytes: memory.ramBytes ?? ramWithoutStack(memory),
+    flashBytes: memory.flashMostBytes,
+    ramBytes: memory.ramMostBytes ?? ramWithoutStack(memory),
   };
   return {
     ...boardFields(target),
@@ -198,7 +198,7 @@ function legend(boards: readonly ComparedBoard[]): readonly string[] {
     ),
     ...shown(
       (board) => !simulated(board),
-      `${notMeasured} estimated, and without a stack: no simulator ran it.`,
+      `${notMeasured} estimated, bytes at most: no simulator ran it.`,
     ),
     ...new Set(boards.flatMap(({ note }) => note ?? [])),
   ];

@@ -3,13 +3,20 @@ import type { Manifest } from '../codegen/manifest.js';
 import { BonsaiError } from '../errors.js';
 import type { CountUnit } from '../ir/op.js';
 import { estimateName } from '../plan/choose/explain.js';
-import type { KernelEstimate, Plan } from '../plan/types.js';
+import { estimatedCount, type KernelEstimate, type Plan } from '../plan/types.js';
 import type { Target } from '../target/index.js';
-import { thousands } from './text.js';
+import { memoryOf } from './index.js';
+import { milliseconds, thousands } from './text.js';
 import { prose, textTable } from './text-table.js';
 
 export interface Estimate {
   readonly target: string;
+  /** Of an inference. */
+  readonly ms: number | null;
+  /** Of the image, at most. */
+  readonly flashBytes: number | null;
+  /** As `run` counts it, at most; null also where nothing is known of the board. */
+  readonly ramBytes: number | null;
   readonly arenaBytes: number | null;
   readonly weightBytes: number | null;
   readonly tableBytes: number | null;
@@ -44,16 +51,20 @@ export function estimateOf(
   const unknown = {
     ...{ target: target.name, unit: target.costUnit, layers: [] },
     ...{ arenaBytes: null, weightBytes: null, tableBytes: null, liveMacs: null },
+    ...{ ms: null, flashBytes: null, ramBytes: null },
   };
   try {
-    const { plan, tables } = compile();
-    const bytesOf = (role: string) =>
-      tables.reduce((sum, table) => sum + (table.role === role ? table.bytes : 0), 0);
+    const manifest = compile();
+    const { plan } = manifest;
+    const memory = memoryOf(manifest, target);
     return {
       ...unknown,
-      arenaBytes: plan.arenaBytes,
-      weightBytes: bytesOf('weights'),
-      tableBytes: bytesOf('table'),
+      ms: (1000 * estimatedCount(plan)) / target.clockHz,
+      flashBytes: memory.flashMostBytes,
+      ramBytes: memory.ramMostBytes,
+      arenaBytes: memory.arenaBytes,
+      weightBytes: memory.weightBytes,
+      tableBytes: memory.tableBytes,
       liveMacs: plan.model.liveMacs,
       layers: layerEstimates(plan),
       refused: null,
@@ -89,9 +100,13 @@ export function estimateText(
   const taken = targets.filter(({ refused }) => refused === null);
   const needs = taken.map((t) => [
     t.target,
-    ...[t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(String),
+    milliseconds(t.ms ?? 0),
+    ...[t.flashBytes, t.ramBytes, t.arenaBytes, t.weightBytes, t.tableBytes, t.liveMacs].map(
+      (value) => String(value ?? ''),
+    ),
   ]);
-  const columns = ['arena B', 'weights B', 'tables B', 'live MAC'];
+  const most = ['≤ flash B', '≤ RAM B'];
+  const columns = ['ms', ...most, 'arena B', 'weights B', 'tables B', 'live MAC'];
   const weighty = layers.filter(({ weights }) => weights !== null);
   const [only] = taken;
   return [

@@ -1,6 +1,8 @@
 /** Joins plan, sizes and measurements to a report with one row per step. */
 import type { ImageSizes } from '../build/index.js';
 import type { Manifest } from '../codegen/manifest.js';
+import type { TargetTraits } from '../ir/op.js';
+import { mostMemory } from '../plan/choose/firmware.js';
 import type { Measurement } from '../profile/measure.js';
 import type { LayerRow, Memory, Report } from './types.js';
 
@@ -9,11 +11,12 @@ export type * from './types.js';
 /** The known parts: `built` is absent after `compile`, `measured` after `build`. */
 export interface ReportParts {
   readonly manifest: Manifest;
+  readonly target: TargetTraits;
   readonly built?: { readonly toolchain: string; readonly sizes?: ImageSizes };
   readonly measured?: Measurement;
 }
 
-export function makeReport({ manifest, built, measured }: ReportParts): Report {
+export function makeReport({ manifest, target, built, measured }: ReportParts): Report {
   const { plan } = manifest;
   return {
     model: plan.model,
@@ -22,7 +25,7 @@ export function makeReport({ manifest, built, measured }: ReportParts): Report {
     toolchain: built?.toolchain ?? null,
     verify: measured?.verify ?? null,
     latency: measured?.latency ?? null,
-    memory: memoryOf(manifest, built?.sizes, measured?.stackBytes ?? null),
+    memory: memoryOf(manifest, target, built?.sizes, measured?.stackBytes ?? null),
     layers: layerRows(manifest, measured),
     options: {
       ...plan.options,
@@ -61,10 +64,12 @@ function layerRows(manifest: Manifest, measured: Measurement | undefined): Layer
   });
 }
 
-function memoryOf(
-  { plan, tables }: Manifest,
-  sizes: ImageSizes | undefined,
-  stackBytes: number | null,
+/** What is known of a model's memory: as planned, as linked, as measured. */
+export function memoryOf(
+  { plan, tables }: Pick<Manifest, 'plan' | 'tables'>,
+  target: TargetTraits,
+  sizes?: ImageSizes,
+  stackBytes: number | null = null,
 ): Memory {
   const bytesOf = (role: string) =>
     tables.reduce((sum, table) => sum + (table.role === role ? table.bytes : 0), 0);
@@ -73,6 +78,14 @@ function memoryOf(
     tables.reduce((sum, { region, bytes }) => sum + (region === 'sram' ? bytes : 0), 0);
   const { stateBytes } = plan;
   const staticRamBytes = sizes === undefined ? null : sizes.staticRamBytes - stateBytes;
+  const most = mostMemory(plan, target, sramCopyBytes);
+  const ramWith = (stack: number) =>
+    plan.arenaBytes + stateBytes + (staticRamBytes ?? 0) + stack + sramCopyBytes;
+  const ramBytes = staticRamBytes === null || stackBytes === null ? null : ramWith(stackBytes);
+  const estimated =
+    staticRamBytes === null || target.firmware === undefined
+      ? most.ramBytes
+      : ramWith(target.firmware.stackBytes);
   return {
     arenaBytes: plan.arenaBytes,
     arenaLowerBoundBytes: plan.arenaLowerBoundBytes,
@@ -80,13 +93,12 @@ function memoryOf(
     stackBytes,
     staticRamBytes,
     sramCopyBytes,
-    ramBytes:
-      staticRamBytes === null || stackBytes === null
-        ? null
-        : plan.arenaBytes + stateBytes + staticRamBytes + stackBytes + sramCopyBytes,
+    ramBytes,
     codeBytes: sizes?.codeBytes ?? null,
     tableBytes: sizes?.tableBytes ?? bytesOf('table'),
     weightBytes: sizes?.weightBytes ?? bytesOf('weights'),
     flashBytes: sizes?.flashBytes ?? null,
+    flashMostBytes: sizes?.flashBytes ?? most.flashBytes,
+    ramMostBytes: ramBytes ?? estimated,
   };
 }

@@ -110,7 +110,7 @@ function memoryLines(report: Report): string[] {
   } else {
     const code = report.toolchain === null ? 'known after build' : 'not measured: instrumented';
     lines.push(
-      `flash    tables ${thousands(memory.tableBytes)} B, weights ${thousands(memory.weightBytes)} B, code ${code}`,
+      `flash    at most ${thousands(memory.flashMostBytes)} B: tables ${thousands(memory.tableBytes)}, weights ${thousands(memory.weightBytes)}, code ${code}`,
     );
   }
   const bound =
@@ -129,6 +129,12 @@ function memoryLines(report: Report): string[] {
       `RAM      ${thousands(memory.ramBytes)} B: arena ${thousands(memory.arenaBytes)}, ` +
         (stateBytes === 0 ? '' : `states ${thousands(stateBytes)}, `) +
         `static ${thousands(memory.staticRamBytes ?? 0)}, ${stackText(memory.stackBytes)}` +
+        (copies && `, ${copies}`),
+    );
+  } else if (memory.ramMostBytes !== null) {
+    lines.push(
+      `RAM      at most ${thousands(memory.ramMostBytes)} B: firmware and stack ` +
+        `${thousands(memory.ramMostBytes - memory.arenaBytes - stateBytes - memory.sramCopyBytes)}` +
         (copies && `, ${copies}`),
     );
   } else if (copies) {

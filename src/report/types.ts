@@ -42,6 +42,10 @@ export interface Memory {
   readonly weightBytes: number;
   /** The whole image. */
   readonly flashBytes: number | null;
+  /** flashBytes; before a build the most that it is by estimate. */
+  readonly flashMostBytes: number;
+  /** ramBytes; before a run the most that it is by estimate. null: nothing is known of the board. */
+  readonly ramMostBytes: number | null;
 }
 
 export interface Report {

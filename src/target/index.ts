@@ -181,7 +181,12 @@ export function loadTarget(name: string): Target {
   const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
   const costs = measured(target, 'costs.json', costSchema) ?? target.costs;
   const code = measured(target, 'code.json', codeSchema);
-  return { ...target, costs, ...(code === null ? {} : { code }) };
+  const firmware = measured(target, 'memory.json', memorySchema);
+  return {
+    ...{ ...target, costs },
+    ...(code === null ? {} : { code }),
+    ...(firmware === null ? {} : { firmware }),
+  };
 }
 
 /** The host with the target's features and costs, so that it gets the target's kernels. */
@@ -288,6 +293,14 @@ const codeSizes = z.strictObject({
   kernels: z.record(z.string(), z.number()),
 });
 const codeSchema = z.strictObject({ speed: codeSizes, balanced: codeSizes, size: codeSizes });
+
+const bytes = z.int().nonnegative();
+/** targets/<board>/memory.json, as `npm run bench -- --memory` writes it. */
+const memorySchema = z.strictObject({
+  staticBytes: bytes,
+  stackBytes: bytes,
+  codeBytes: z.int(),
+});
 
 /** Costs as `bonsaic tune` stores them; a board may count in another unit than its simulator. */
 export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });

@@ -54,6 +54,8 @@ export interface MeasuredTrial extends Trial {
 
 export interface MeasuredLayers {
   readonly unit: CountUnit;
+  /** The deepest of all programs; 0: not measured. */
+  readonly stackBytes: number;
   readonly trials: readonly MeasuredTrial[];
 }
 
@@ -78,7 +80,8 @@ export async function measureLayers(
     const middle = Math.ceil(layers.length / 2);
     const first = await measureLayers(layers.slice(0, middle), optimize, request);
     const second = await measureLayers(layers.slice(middle), optimize, request);
-    return { unit: first.unit, trials: [...first.trials, ...second.trials] };
+    const stackBytes = Math.max(first.stackBytes, second.stackBytes);
+    return { unit: first.unit, stackBytes, trials: [...first.trials, ...second.trials] };
   }
 }
 
@@ -104,7 +107,7 @@ async function measureProgram(
     }
     observe(`Run ${trials.length} layers`);
     const vectors = seededVectors(manifest.plan, module).slice(0, 1);
-    const { verify, latency, layerCounts } = await measure({
+    const { verify, latency, layerCounts, stackBytes } = await measure({
       ...{ manifest, module, target, port, image, vectors },
       ...{ xip: 'ideal', tell: observe },
     });
@@ -119,6 +122,7 @@ async function measureProgram(
     const counts = await (countLayers?.(program, vectors[0]?.inputs ?? []) ?? layerCounts);
     return {
       unit: latency.unit,
+      stackBytes: stackBytes ?? 0,
       trials: trials.map((trial, position) => ({
         ...trial,
         ...doneBy(planned.implementations[position] ?? null),

@@ -4,6 +4,7 @@ import type { Elf, Section } from '../../src/build/elf.js';
 import { measureImage } from '../../src/build/size.js';
 import type { Manifest, TableInfo } from '../../src/codegen/manifest.js';
 import { makeReport } from '../../src/report/index.js';
+import { loadTarget } from '../../src/target/index.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { simplePlan } from '../support/plan.js';
 
@@ -51,6 +52,9 @@ function manifestOf(all: readonly TableInfo[]): Manifest {
   return { format: 1, plan: planned, tables: all, spans: [], tag: '00000000' };
 }
 
+/** A board of which nothing was measured. */
+const unmeasured = loadTarget('host');
+
 describe('build: sizes of an image', () => {
   it('tell code, weights, tables, copies in RAM and static RAM apart', () => {
     expect(measureImage(elf, null, manifestOf(tables))).to.deep.equal({
@@ -83,19 +87,20 @@ describe('report: memory', () => {
   ] as const;
 
   it('before an image is built: the plan’s weights, tables and copies, and no total', () => {
-    const { memory } = makeReport({ manifest: manifestOf(two) });
+    const { memory } = makeReport({ manifest: manifestOf(two), target: unmeasured });
     expect(memory).to.deep.equal({
       ...{ arenaBytes: 3000, arenaLowerBoundBytes: memory.arenaLowerBoundBytes, stateBytes: 0 },
       ...{ weightBytes: 560, tableBytes: 7, sramCopyBytes: 60 },
       ...{ codeBytes: null, flashBytes: null },
       ...{ staticRamBytes: null, stackBytes: null, ramBytes: null },
+      ...{ flashMostBytes: memory.flashMostBytes, ramMostBytes: null },
     });
   });
 
   it('of an image: its own', () => {
     const sizes = measureImage(elf, null, manifestOf(tables));
     const { memory } = makeReport({
-      ...{ manifest: manifestOf(two), built: { toolchain: 'gcc', sizes } },
+      ...{ manifest: manifestOf(two), target: unmeasured, built: { toolchain: 'gcc', sizes } },
     });
     expect(memory).to.deep.include({ ...sizes, stackBytes: null, ramBytes: null });
   });

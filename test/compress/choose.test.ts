@@ -346,7 +346,7 @@ describe('compress: what a missed goal is told with', () => {
 
   it('RAM is told as what it is: that of a run has the firmware, too', () => {
     const fault = goalsFault('net', { maxRam: 9 }, reached);
-    expect(fault?.message).to.match(/needs 10 bytes of RAM without the firmware's own by estimate/);
+    expect(fault?.message).to.match(/needs 10 bytes of RAM by estimate/);
   });
 });
 

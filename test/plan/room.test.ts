@@ -37,7 +37,7 @@ describe('plan: RAM for the model', () => {
     ['and with a budget', { maxRam: 50 * KB }, endless, 46.5 * KB],
   ];
   for (const [edge, options, target, bytes] of rows) {
-    it(edge, () => expect(ramForModel(target, { ...defaults, ...options })).to.equal(bytes));
+    it(edge, () => expect(ramForModel(target, { ...defaults, ...options }, 10)).to.equal(bytes));
   }
 });
 

@@ -12,6 +12,7 @@ const style = { width: 80, why: false };
 function estimateOf(target: string, part: Partial<Estimate> = {}): Estimate {
   return {
     ...{ target, unit: 'cycles', arenaBytes: 1, weightBytes: 2, tableBytes: 3, liveMacs: 4 },
+    ...{ ms: 1, flashBytes: 6, ramBytes: 7 },
     ...{ layers: [{ ops: [0], chosen: kernel('a', 5), dense: kernel('a', 5) }] },
     ...{ refused: null, hint: null, ...part },
   };
@@ -28,7 +29,7 @@ describe('report/estimates', () => {
   it('one that some do not take: each reason with its targets', () => {
     const targets = [estimateOf('w'), refused('x', 'a'), refused('y', 'b'), refused('z', 'a')];
     const text = estimateText(targets, layers, style);
-    expect(text).to.match(/^target +arena B/m);
+    expect(text).to.match(/^target +ms +≤ flash B +≤ RAM B +arena B/m);
     expect(text.match(/^does not .*/gm)).to.deep.equal([
       'does not compile for x, z: a',
       'does not compile for y: b',

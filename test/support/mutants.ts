@@ -118,7 +118,7 @@ export function outcomeOfMutant(
     const { fault } = inspectModel(request);
     if (most === 'inspect') return fault?.code ?? 'inspected';
     const { emission } = compile(request);
-    makeReport({ manifest: emission.manifest });
+    makeReport({ manifest: emission.manifest, target: request.target });
     return 'compiled';
   } catch (error) {
     if (error instanceof BonsaiError) return error.code;

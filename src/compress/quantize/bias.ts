@@ -77,7 +77,7 @@ function restarted(tf: Tf, walks: readonly Walk[], graph: Graph, data: Dataset):
   const count = Math.ceil(data.count / batch);
   return Array.from(
     { length: count },
-    (_, i) => new Walk(tf, graph, [batchOf(tf, data, i * batch, batch)]),
+    (_, i) => new Walk(tf, graph, batchOf(tf, data, i * batch, batch)),
   );
 }
 

@@ -69,16 +69,17 @@ export function chooseKernels(
   const patience = new Patience();
   const problem = { schedule, target, options, context, source, steps, memories, patience };
   const first = chosenOf(problem, steps, 0);
-  const isMet = (outcome: Outcome) => usedBytes(outcome) <= ramForModel(target, options);
+  const forModel = roomIn(problem);
+  const isMet = (outcome: Outcome) => usedBytes(outcome) <= forModel;
   if (isMet(first)) return first;
   let last = first;
   for (let i = 0, gapBytes = 0; i < mostRetries && !isMet(last); i++) {
-    const beyond = usedBytes(last) - ramForModel(target, options);
+    const beyond = usedBytes(last) - forModel;
     // Copies were chosen as if the arena had no gaps.
     gapBytes = Math.max(gapBytes + beyond, last.arena.bytes - last.decision.arenaBytes);
     last = chosenOf(problem, steps, gapBytes);
   }
-  if (isMet(last) && first.arena.bytes <= ramForModel(target, options)) return last;
+  if (isMet(last) && first.arena.bytes <= forModel) return last;
   const packed = packedInto(problem, first);
   const cost = ({ choices, decision }: Outcome) =>
     choices.reduce((sum, choice) => sum + (choice?.alternatives[0]?.count ?? 0), 0) +
@@ -91,6 +92,11 @@ export function memoriesOf(
   kernels: ReadonlyMap<number, Kernels>,
 ): readonly (readonly KernelMemory[])[] {
   return steps.map((index) => kernels.get(index)?.memories ?? []);
+}
+
+/** RAM that there is for the arena and copies of weights, in bytes. */
+function roomIn({ target, options, steps }: Problem): number {
+  return ramForModel(target, options, steps.filter((step) => step !== null).length);
 }
 
 /** RAM for the arena and the copies of weights, in bytes. */
@@ -146,11 +152,11 @@ function pack(
 
 /** The leanest kernels, improved as far as the result packs into the available RAM. */
 function packedInto(problem: Problem, first: Outcome): Outcome {
-  const { schedule, target, options, steps, memories, patience } = problem;
+  const { schedule, steps, memories, patience } = problem;
   const needs = steps.map((step) => step?.alternatives.map((one) => one.arenaBytes) ?? [0]);
   const leanest = leanestKernels(schedule, memories, needs, patience);
   const leastBytes = pack(schedule, memories, leanest, patience).bytes;
-  const roomBytes = Math.max(leastBytes, ramForModel(target, options));
+  const roomBytes = Math.max(leastBytes, roomIn(problem));
   const wanted = steps.map((step, i) => positionIn(step, first.choices[i] ?? null));
   const positions = mixed(problem, leanest, wanted, roomBytes, first.decision.flashPrice);
   const { bytes } = pack(schedule, memories, positions, patience);

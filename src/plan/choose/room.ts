@@ -2,6 +2,7 @@
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { CompileOptions, SramCopies } from '../types.js';
 import { runtimeBytesOf } from './code-size.js';
+import { budgetForModel, secondCoreBytes } from './firmware.js';
 
 /** The model before the passes. */
 export interface SourceModel {
@@ -31,16 +32,12 @@ export interface Room {
 
 /** RAM for the runtime and the stack. */
 const runtimeAllowanceBytes = 3.5 * 1024;
-/** RAM for the second core: its stack, and data that the cores share. */
-const secondCoreBytes = 1.5 * 1024;
 
-/** RAM for the arena and copies of weights. */
-export function ramForModel(
-  { ramBytes }: TargetTraits,
-  { maxRam = Infinity, cores = 1 }: CompileOptions,
-): number {
-  const runtime = runtimeAllowanceBytes + (cores > 1 ? secondCoreBytes : 0);
-  return Math.min(ramBytes ?? Infinity, maxRam) - runtime;
+/** RAM for the arena and copies of weights: what the board has, and what a budget leaves. */
+export function ramForModel(target: TargetTraits, options: CompileOptions, steps: number): number {
+  const runtime = runtimeAllowanceBytes + ((options.cores ?? 1) > 1 ? secondCoreBytes : 0);
+  const onBoard = (target.ramBytes ?? Infinity) - runtime;
+  return Math.min(onBoard, budgetForModel(target, options, steps, runtime));
 }
 
 /** Share of the free RAM for copies of weights. The application has the rest. */
@@ -73,7 +70,7 @@ export function roomOf(
     optimize,
     sramCopies = defaultCopies(optimize),
   } = options;
-  const forModel = ramForModel(target, options) - gapBytes;
+  const forModel = ramForModel(target, options, steps) - gapBytes;
   const onChip = (ramBytes ?? Infinity) - (regions?.sram.reservedBytes ?? 0) - gapBytes;
   const copyBytes = (share: number) => (arenaBytes: number) => {
     // 0 × Infinity would be NaN.
@@ -82,7 +79,8 @@ export function roomOf(
     return Math.max(0, Math.min(bytes, forModel - arenaBytes));
   };
   const room: Room = {
-    flashBytes: Math.min(flashBytes ?? Infinity, maxFlash),
+    // Sizes of code are those of one board of the core.
+    flashBytes: Math.min(flashBytes ?? Infinity, maxFlash - (target.firmware?.codeBytes ?? 0)),
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
     source,
     leastArenaBytes,
