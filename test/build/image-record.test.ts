@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { judgeImage, recordedTargets, stamp } from '../../src/build/image-record.js';
+import { runs } from '../support/runs.js';
 
 const record = (digits: string) => Buffer.from(`bonsaic:rp2040\x000.1.0\0kws\0${digits}\0`);
 const unfilled = record('0'.repeat(16));
@@ -27,6 +28,7 @@ describe('build/image-record', () => {
         expect(stamp(image, [image])).to.deep.equal([image]);
         expect(recordedTargets(image)).to.deep.equal(['rp2040']);
       }),
+      { numRuns: runs(100) },
     );
   });
 
@@ -37,6 +39,7 @@ describe('build/image-record', () => {
         const what = `is cut off: ${left} of its ${image.length} bytes are left`;
         expect(judgeImage(image.subarray(0, left), true)).to.include({ state: 'damaged', what });
       }),
+      { numRuns: runs(100) },
     );
   });
 
@@ -50,6 +53,7 @@ describe('build/image-record', () => {
           expect(judgeImage(damaged, mayFollow).state).to.be.oneOf(['damaged', 'unrecorded']);
         }
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -10,6 +10,7 @@ import { measureImage } from '../../src/build/size.js';
 import { makeUf2 } from '../../src/build/uf2.js';
 import type { Manifest } from '../../src/codegen/manifest.js';
 import { readUf2 } from '../../src/device/uf2.js';
+import { runs } from '../support/runs.js';
 
 const family = 0xe48bff56;
 
@@ -97,7 +98,7 @@ describe('build/elf', () => {
           }
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -162,6 +163,7 @@ describe('build/uf2', () => {
         expect(Buffer.compare(bytes.subarray(0, image.length), image)).to.equal(0);
         expect(bytes.subarray(image.length).every((byte) => byte === 0)).to.equal(true);
       }),
+      { numRuns: runs(100) },
     );
   });
 });

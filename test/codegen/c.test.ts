@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { comment, float, integer, narrowest, rows, string, wrap } from '../../src/codegen/c.js';
+import { runs } from '../support/runs.js';
 
 describe('C text', () => {
   describe('tables read back as they were', () => {
@@ -32,6 +33,7 @@ describe('C text', () => {
             // Full rows end in the same column.
             expect(new Set(lines.slice(0, -1).map((line) => line.length)).size).to.be.at.most(1);
           }),
+          { numRuns: runs(100) },
         );
       });
     }
@@ -47,6 +49,7 @@ describe('C text', () => {
           .and.match(/[.e]/);
         expect(Math.fround(Number(text.slice(0, -1)))).to.equal(value === 0 ? 0 : value);
       }),
+      { numRuns: runs(100) },
     );
     expect([1, 0.00390625, 100, 1e30].map(float)).to.deep.equal([
       '1.0f',

@@ -29,6 +29,7 @@ import { mergePlans } from '../support/merged-plan.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { defaults } from '../support/plan.js';
+import { runs } from '../support/runs.js';
 import { needs } from '../support/skip.js';
 
 /** Graphs in one compilation, which takes a second. */
@@ -84,7 +85,7 @@ describe('random graphs in C', () => {
           mergePlans(merged, modules, modules.map(planned(options ?? {})));
         await expectSameBits(modules, options === null ? {} : { plan });
       });
-      await fc.assert(property, { numRuns: 5 });
+      await fc.assert(property, { numRuns: runs(5) });
     });
   }
 });
@@ -105,7 +106,7 @@ describe('random graphs with states in C, over sequences', () => {
           mergePlans(merged, modules, modules.map(planned(options ?? {})));
         await expectSameBits(modules, options === null ? { runs: 5 } : { plan, runs: 5 });
       });
-      await fc.assert(property, { numRuns: 4 });
+      await fc.assert(property, { numRuns: runs(4) });
     });
   }
 });

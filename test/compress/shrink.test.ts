@@ -19,6 +19,7 @@ import {
 import { operators } from '../../src/ops/index.js';
 import { take } from '../../src/passes/rewrite.js';
 import { FloatNetwork } from '../support/float-network.js';
+import { runs } from '../support/runs.js';
 
 const candidate = (graph: Graph): Candidate => ({ graph, masks: new Map(), quantization: null });
 
@@ -507,7 +508,7 @@ describe('shrinking', () => {
         made.zeros += outputs(graph, seed).every((value) => value === 0) ? 1 : 0;
       },
     );
-    fc.assert(property, { numRuns: 120 });
+    fc.assert(property, { numRuns: runs(120) });
     expect(made.removed).to.be.above(100);
     expect(made.zeros).to.be.below(40);
   });

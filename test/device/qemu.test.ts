@@ -15,6 +15,7 @@ import { Requester } from '../../src/profile/requester.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { buildFirmware, fake } from '../support/firmware.js';
 import { qemusOf } from '../support/qemu.js';
+import { runs } from '../support/runs.js';
 import { needs, needsSimulator } from '../support/skip.js';
 
 const targets = listTargets()
@@ -69,7 +70,7 @@ describe('device: QEMU', () => {
           fc.asyncProperty(fc.integer({ min: 1, max: 50_000 }), async (rounds) => {
             expect((await count(rounds)) - least).to.equal(2 * (rounds - 1));
           }),
-          { numRuns: 40 },
+          { numRuns: runs(40) },
         );
       });
 

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { SlipReader, slipEncode, slipEnd } from '../../src/device/slip.js';
+import { runs } from '../support/runs.js';
 
 const framesOf = (reader: SlipReader, bytes: Iterable<number>) =>
   [...bytes].flatMap((byte) => {
@@ -19,6 +20,7 @@ describe('device/slip', () => {
           const read = framesOf(new SlipReader(ends, 40), line);
           expect(read).to.deep.equal(bodies.map((body) => [...body]));
         }),
+        { numRuns: runs(100) },
       );
     });
   }

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { type Frame, FrameReader } from '../../src/profile/protocol.js';
 import { loadTarget } from '../../src/target/index.js';
 import { buildFirmware, fake, request, u16, u32, u64 } from '../support/firmware.js';
+import { runs as share } from '../support/runs.js';
 
 /** A firmware as a process. */
 class Board {
@@ -287,7 +288,7 @@ describe('firmware: the command loop', () => {
         const { body } = await board.ask(output(0, 1500 - bytes.length, bytes.length));
         expect([...body].reverse()).to.deep.equal([...bytes]);
       }),
-      { numRuns: 60 },
+      { numRuns: share(60) },
     );
   });
 
@@ -308,7 +309,7 @@ describe('firmware: the command loop', () => {
         const answers = await board.send(...bytes, zero, good);
         expect(answers.at(-1)).to.include({ type: 0x82, sequence: 1 });
       }),
-      { numRuns: 200 },
+      { numRuns: share(200) },
     );
   });
 });

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { cName, cNames, modelCName } from '../../src/ir/c-names.js';
+import { runs } from '../support/runs.js';
 
 const keywords =
   'auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'.split(
@@ -46,6 +47,7 @@ describe('ir/c-names', () => {
         }
         expect(new Set(names.map((name) => name.toLowerCase()))).to.have.lengthOf(names.length);
       }),
+      { numRuns: runs(100) },
     );
   });
 
@@ -56,6 +58,7 @@ describe('ir/c-names', () => {
         expect(cNames(names, 't')).to.deep.equal(names);
         expect(cNames([...texts, more], 't').slice(0, -1)).to.deep.equal(names);
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { resolveStridedSlice, type StridedSliceSpec } from '../../src/ops/strided_slice.js';
 import { randomShape, testOperator } from '../support/operator.js';
+import { runs } from '../support/runs.js';
 
 testOperator({
   op: 'strided_slice',
@@ -137,6 +138,7 @@ describe('resolveStridedSlice', () => {
         const { begin: resolved, counts } = resolveStridedSlice([extent], spec, 'here');
         expect([resolved[0], counts[0]]).to.deep.equal([taken[0], taken.length]);
       }),
+      { numRuns: runs(100) },
     );
   });
 });

@@ -114,7 +114,7 @@ describe('passes keep every bit', () => {
           expect(valuesOf(module, seed).get(name), name).to.deep.equal(before.get(name));
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });

@@ -16,6 +16,7 @@ import { graphSeeds, growGraph } from '../support/graphs.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { outputsOf } from '../support/outputs.js';
 import { keptWeights } from '../support/pruned.js';
+import { runs } from '../support/runs.js';
 
 const pass = eachGraph(orderChannels);
 
@@ -196,7 +197,7 @@ describe('order-channels', () => {
         if (mainGraph(after) !== mainGraph(before)) ordered += 1;
         expect(outputsOf(after, seed)).to.eql(outputsOf(before, seed));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     expect(ordered).to.be.greaterThan(20);
   });

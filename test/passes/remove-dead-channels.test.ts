@@ -17,6 +17,7 @@ import { eachGraph } from '../../src/passes/rewrite.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
 import { outputsOf } from '../support/outputs.js';
+import { runs } from '../support/runs.js';
 
 const pass = eachGraph((graph) => removeDeadChannels(graph));
 
@@ -491,7 +492,7 @@ describe('remove-dead-channels', () => {
         if (elements(after) !== elements(before)) removed += 1;
         expect(outputsOf(after, seed)).to.eql(outputsOf(before, seed));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
     expect(removed).to.be.greaterThan(100);
   });

@@ -9,6 +9,7 @@ import { eachGraph } from '../../src/passes/rewrite.js';
 import { trimWindows } from '../../src/passes/trim-windows.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { randomAccumulation, randomWindow } from '../support/operands.js';
+import { runs } from '../support/runs.js';
 
 const pass = eachGraph(trimWindows);
 
@@ -154,7 +155,7 @@ describe('trim-windows', () => {
         if (windowOf(after) !== windowOf(before)) changed += 1;
         expect(outputsOf(after, seed)).to.deep.equal(outputsOf(before, seed));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
     expect(changed).to.be.greaterThan(100);
   });

@@ -11,6 +11,7 @@ import {
   requestBody,
   tagOf,
 } from '../../src/profile/protocol.js';
+import { runs } from '../support/runs.js';
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 const upTo = (n: number) => Uint8Array.from({ length: n }, (_, i) => i + 1);
@@ -49,6 +50,7 @@ describe('profile/protocol: COBS', () => {
         expect(encoded.includes(0)).to.equal(false);
         expect(decodeCobs(encoded)).to.deep.equal(plain);
       }),
+      { numRuns: runs(100) },
     );
   });
 
@@ -93,6 +95,7 @@ describe('profile/protocol: frames', () => {
           expect(found).to.deep.equal(sent);
         },
       ),
+      { numRuns: runs(100) },
     );
   });
 
@@ -104,6 +107,7 @@ describe('profile/protocol: frames', () => {
         expect(found.at(-1)).to.deep.equal(kept);
         expect(found.length).to.be.at.most(2);
       }),
+      { numRuns: runs(100) },
     );
   });
 
@@ -115,6 +119,7 @@ describe('profile/protocol: frames', () => {
         wire[at] = (wire[at] ?? 0) ^ flip;
         expect(decodeFrame(wire)).to.equal(null);
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { prose, shorten, textTable, wrap } from '../../src/report/text-table.js';
+import { runs } from '../support/runs.js';
 
 /** ASCII, wide characters, combining marks and joined emoji. */
 const character = fc.constantFrom('a', 'B', '/', '_', ' ', '+', '层', 'ö', 'o\u0308', '👩‍🔬', '🇩🇪');
@@ -93,7 +94,7 @@ describe('report/text-table', () => {
           for (const letter of blank(cell.normalize())) expect(found).to.include(letter);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -109,7 +110,7 @@ describe('report/text-table', () => {
         for (const each of lines) expect(stringWidth(each)).to.be.at.most(width);
         expect(lines.join('')).to.not.match(/^\p{M}/u);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

@@ -16,6 +16,7 @@ import { calibration, realLayers } from '../../src/tune/layers.js';
 import { type MeasureRequest, measureLayers } from '../../src/tune/measure.js';
 import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
+import { runs } from '../support/runs.js';
 
 describe('tune: progress', () => {
   const rows: [edge: string, done: number, seconds: number, text: string][] = [
@@ -55,6 +56,7 @@ describe('tune: fit', () => {
         expect(worstError).to.be.below(0.01);
         expect(Object.keys(found)).to.deep.equal(terms);
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Rv32 } from '../../../src/device/rv32/core.js';
 import { Memory } from '../../../src/device/rv32/memory.js';
+import { runs } from '../../support/runs.js';
 import { map, type Random, randomProgram } from '../../support/rv32.js';
 import { needs } from '../../support/skip.js';
 
@@ -78,7 +79,7 @@ describe('rv32: the simulated core and QEMU', () => {
         const register = Math.floor((first % blockBytes) / registerBytes);
         expect.fail(`block ${Math.floor(first / blockBytes)}: x${register} differs`);
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 });

@@ -22,6 +22,7 @@ import {
 } from '../../support/operands.js';
 import { contextOf, noFacts, simplePlan } from '../../support/plan.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { runs } from '../../support/runs.js';
 import { needs } from '../../support/skip.js';
 
 /** What the core computes, in exact integers. */
@@ -94,7 +95,7 @@ describe('outputs in a few instructions', () => {
       for (const x of accumulators)
         expect(finished(result, stage, x), `${method}, ${x}`).to.equal(finish(stage, x, 0));
     });
-    fc.assert(property, { numRuns: 400 });
+    fc.assert(property, { numRuns: runs(400) });
     for (const method of ['linear', 'twice', 'once']) {
       expect(forms.get(method) ?? 0, `${method} of ${[...forms]}`).to.be.greaterThan(2);
     }

@@ -16,6 +16,7 @@ import { expectSameBits } from '../../support/native.js';
 import { simplePlan } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { runs } from '../../support/runs.js';
 import { needs } from '../../support/skip.js';
 
 const forms = fc.constantFrom<StreamLoop>(
@@ -94,7 +95,7 @@ describe('streams of weights and distances', () => {
         const total = stored.reduce((sum, count) => sum + count * entryWords[loop.entry], 0);
         expect(words.length).to.equal(others.reduce((sum, n) => sum + n, total));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

@@ -13,6 +13,7 @@ import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { contextOf, defaults, simplePlan } from '../../support/plan.js';
+import { runs } from '../../support/runs.js';
 import { needs } from '../../support/skip.js';
 
 const kernel = 'portable/fully_connected_coded';
@@ -83,7 +84,7 @@ describe('weights in pairs', () => {
       fc.property(shapes, ({ seed, channels, depth }) => {
         expectKept(layerOf(new Random(seed), channels, depth), `seed ${seed}`);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 

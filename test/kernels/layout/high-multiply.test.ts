@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { applyHighMultiply, highMultiply } from '../../../src/kernels/layout/high-multiply.js';
 import { finish } from '../../../src/ops/arithmetic/accumulation.js';
+import { runs } from '../../support/runs.js';
 
 const stages = fc
   .record({
@@ -34,7 +35,7 @@ describe('requantization by the upper half of a product', () => {
         }
         expect(applyHighMultiply(form, min + extent)).to.equal(finish(stage, min + extent, 0));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     expect(found / all).to.be.greaterThan(0.9);
     expect(lifted).to.be.greaterThan(0);

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Walk, type WindowShape, windowLead } from '../../../src/kernels/layout/overlap.js';
+import { runs } from '../../support/runs.js';
 
 function shapeOf(
   [inH, inW, inC]: readonly [number, number, number],
@@ -231,7 +232,7 @@ describe('overlap: windowLead', () => {
           expect(isSafe(shape, walk, more), `${more}`).to.equal(true);
         if (lead > -inBytes) expect(isSafe(shape, walk, lead - 1)).to.equal(false);
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

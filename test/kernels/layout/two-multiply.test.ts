@@ -5,6 +5,7 @@ import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulati
 import { floatMultiplier } from '../../../src/ops/arithmetic/float-scale.js';
 import { Random } from '../../support/module.js';
 import { tyingScale } from '../../support/operands.js';
+import { runs } from '../../support/runs.js';
 
 const stages = fc
   .record({
@@ -43,7 +44,7 @@ describe('requantization by two multiplications', () => {
         for (const x of ends)
           expect(applyTwoMultiply(form, x), `${x}`).to.equal(finish(stage, x, 0));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
     expect(found / all).to.be.greaterThan(0.95);
   });

@@ -14,6 +14,7 @@ import { defaults } from '../../support/plan.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { fused, randomSum } from '../../support/residual.js';
 import { pads, unit } from '../../support/rows.js';
+import { runs } from '../../support/runs.js';
 import { needs } from '../../support/skip.js';
 
 const filtersOf = fc
@@ -63,7 +64,7 @@ describe('streams of offsets and weights', () => {
         const most = Math.max(...filters.map((entries) => entries.length));
         expect(vectors).to.be.within(most / 16, most / 16 + reach.steps);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

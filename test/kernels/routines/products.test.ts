@@ -5,6 +5,7 @@ import {
   type ProductCycles,
   planProducts,
 } from '../../../src/kernels/routines/products.js';
+import { runs } from '../../support/runs.js';
 
 const x = 1000003;
 
@@ -46,7 +47,7 @@ describe('products of one input value', () => {
           expected.map(({ channel, weight }) => [channel, weight * x]),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

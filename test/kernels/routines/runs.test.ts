@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { cutRuns, type LaneRange } from '../../../src/kernels/routines/runs.js';
+import { runs } from '../../support/runs.js';
 
 /** The fewest runs over all ways to cut; Infinity where there is none. */
 function fewestRuns(products: readonly LaneRange[]): number {
@@ -39,7 +40,7 @@ describe('runs of products in a lane', () => {
           expect(of.reduce((sum, { max }) => sum + max, 0)).to.be.at.most(32767);
         });
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

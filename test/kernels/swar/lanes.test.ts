@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { longestRun } from '../../../src/kernels/layout/pixel-tiles.js';
 import { channelsPerUnit, type LaneTable, laneTable } from '../../../src/kernels/swar/lanes.js';
 import type { Range } from '../../../src/ops/arithmetic/bounds.js';
+import { runs } from '../../support/runs.js';
 
 /** Sums of all channels of a table over one row, as the kernel computes them. */
 function sumsOf({ format, wide, narrow, data }: LaneTable, x: readonly number[]): number[] {
@@ -123,7 +124,7 @@ describe('channels that share words', () => {
           expect(sumsOf(table, x).slice(0, channels.length)).to.deep.equal(exactSums(channels, x));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     ));
 
   // Lanes hold 2^15 − 1 = 64 · 4 · 128 − 1 or 2^20 − 1 = 128 · 64 · 128 − 1.

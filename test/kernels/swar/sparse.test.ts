@@ -9,6 +9,7 @@ import { Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { prunedLayer } from '../../support/pruned.js';
 import { fused, randomSum } from '../../support/residual.js';
+import { runs } from '../../support/runs.js';
 
 const weight = fc.oneof(
   { weight: 4, arbitrary: fc.constant(0) },
@@ -69,7 +70,7 @@ describe('streams of positions and weights', () => {
         const entries = words.length - windows - (1 + constants) * all.length;
         expect(2 * entries).to.be.within(kept, kept + 3 * windows);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });
@@ -139,7 +140,7 @@ describe('streams for pixels that share words', () => {
         expect(runs).to.equal(found.flat().length);
         expect(pairs).to.equal(data.length - rows.length);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

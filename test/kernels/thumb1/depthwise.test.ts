@@ -13,6 +13,7 @@ import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../sup
 import { expectSameBits } from '../../support/native.js';
 import { randomAccumulation, randomWindow } from '../../support/operands.js';
 import { noFacts } from '../../support/plan.js';
+import { runs } from '../../support/runs.js';
 
 const kernel = 'thumb1/depthwise_conv2d';
 const unit = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1 };
@@ -310,6 +311,7 @@ describe(kernel, () => {
         const fits = extreme(1) <= 32767 && extreme(-1) >= -32767;
         expect(isExact(run, low, high)).to.equal(fits);
       }),
+      { numRuns: runs(100) },
     );
   });
 

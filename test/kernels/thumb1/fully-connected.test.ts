@@ -6,6 +6,7 @@ import { isExact } from '../../../src/kernels/thumb1/fully-connected.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
+import { runs } from '../../support/runs.js';
 
 const kernel = 'thumb1/fully_connected';
 
@@ -124,6 +125,7 @@ describe(kernel, function () {
             [-128, 127],
           ],
         ],
+        numRuns: runs(100),
       },
     );
   });

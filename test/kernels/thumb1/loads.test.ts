@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { planLoads } from '../../../src/kernels/thumb1/loads.js';
+import { runs } from '../../support/runs.js';
 
 describe('loads of packed words', () => {
   it('fetch the words that are needed, in order, within the reach of each instruction', () => {
@@ -30,7 +31,7 @@ describe('loads of packed words', () => {
         }
         expect(fetched).to.eql(words);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

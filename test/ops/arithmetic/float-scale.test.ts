@@ -11,6 +11,7 @@ import {
   type Rounding,
   roundHalfToEven,
 } from '../../../src/ops/arithmetic/quant.js';
+import { runs } from '../../support/runs.js';
 
 const { fround } = Math;
 
@@ -83,7 +84,7 @@ describe('requantization in float32', () => {
           counts.set(rounding, (counts.get(rounding) ?? 0) + 1);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     expect(counts.get('float') ?? 0, `${[...counts]}`).to.be.below(15);
   });

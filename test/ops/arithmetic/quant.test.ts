@@ -14,6 +14,7 @@ import {
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
 import { inTemporaryDirectory, warnings } from '../../support/native.js';
+import { runs } from '../../support/runs.js';
 
 const wrap = (x: bigint) => BigInt.asIntN(32, x);
 const saturate = (x: bigint) => (x > int32Max ? int32Max : x < int32Min ? int32Min : x);
@@ -66,7 +67,7 @@ describe('fixed point', () => {
           const actual = multiplyByQuantizedMultiplier(x, factor, rounding);
           expect(actual).to.equal(reference(x, factor, rounding));
         }),
-        { numRuns: 20000 },
+        { numRuns: runs(20000) },
       );
     });
   }
@@ -119,6 +120,7 @@ describe('fixed point', () => {
         const half = Math.trunc(exponent / 2);
         expect(fraction * 2 ** half * 2 ** (exponent - half)).to.equal(value);
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
 import { agrees, isTieFree, thresholdsOf } from '../../../src/ops/arithmetic/thresholds.js';
+import { runs } from '../../support/runs.js';
 
 const stageOf = (part: Partial<OutputStage> & { multiplier: number; shift: number }) => ({
   biases: new Int32Array(1),
@@ -36,7 +37,7 @@ describe('thresholds', () => {
         }
         expect(agrees(thresholds, (x) => finish(stage, x, 0))).to.equal(true);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -82,7 +83,7 @@ describe('thresholds', () => {
         if (!same) ties += 1;
         expect(isTieFree(stage, 0, min, min + extent)).to.equal(same);
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
     expect(ties).to.be.greaterThan(0);
   });
