@@ -23,7 +23,7 @@ const [count = '40', ...names] = process.argv.slice(2);
 const moments = Number(count);
 const signals = Object.keys(stopSignals) as StopSignal[];
 /** Of a command that takes longer, the first seconds are tried. */
-const mostMs = 12_000;
+const mostMs = 5000;
 const limitMs = 2000;
 
 const given = await givenFor();

@@ -42,7 +42,7 @@ import type { Plan } from './plan/types.js';
 import { type Measurement, measure } from './profile/measure.js';
 import { portFor } from './profile/ports.js';
 import { type VectorPair, vectorsFor } from './profile/vectors.js';
-import { bar } from './progress.js';
+import { bar, sayIfSlow } from './progress.js';
 import { type Budgets, overBudget, type Retry } from './report/budgets.js';
 import { saveReport } from './report/files.js';
 import { makeReport, type Report } from './report/index.js';
@@ -67,7 +67,7 @@ export async function run(
   placeOf(options.port, target);
   requireLine(options.port);
   const job = { ...options, port: await portFor(options.port, target) };
-  const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
+  const compilation = await compileShown(request, job);
   const vectors = vectorsFor(job.vectors, compilation.plan, compilation.module);
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
   if (planOutcome.fault !== null) return planOutcome;
@@ -148,7 +148,10 @@ export function planned(request: CompileRequest, known?: Analysed): Omit<Compila
   requireCores(target, cores);
   const { source, module, facts } = known ?? analysed(load(request));
   const size = modelSize(mainGraph(source));
-  const planFor = plannerFor(module, facts, target, options, size, faithfulCount(source, target));
+  const planFor = plannerFor(module, facts, target, options, size, {
+    faithfulCount: faithfulCount(source, target),
+    say: (text) => request.say?.(`${target.name}: ${text}`),
+  });
   const plan = autoCores ? planInTime(planFor, target, options) : planFor();
   return { source, module, ...plan };
 }
@@ -165,6 +168,16 @@ export function compile(request: CompileRequest): Compilation {
   const options = { labels: labels?.names ?? [] };
   const emission = emit(module, { plan, implementations }, target, options);
   return { source, module, plan, implementations, emission };
+}
+
+/** The same, with its progress. */
+export function compileShown(
+  request: CompileRequest,
+  { progress }: Pick<Job, 'progress'>,
+): Promise<Compilation> {
+  return progress(`Compile for ${request.target.name}`, (say) =>
+    compile({ ...request, say: sayIfSlow(say) }),
+  );
 }
 
 interface BuildHow {

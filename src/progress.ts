@@ -33,3 +33,25 @@ export function transferBar(done: number, total: number, base: RateBase): string
   const left = Math.ceil((total - done) / bytesPerSecond);
   return `${shown}, ${(bytesPerSecond / 1024).toFixed(1)} KB/s, ${left} s left`;
 }
+
+/** Work up to which nobody asks what takes so long, and between two lines. */
+const slowSeconds = 5;
+
+/** Seconds of work of this process: a busy machine makes nothing slow that is not. */
+function workSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** `say` for work that is mostly short: it is silent in the first seconds, and then now and then. */
+export function sayIfSlow(
+  say: (text: string) => void,
+  seconds: () => number = workSeconds,
+): (text: string) => void {
+  let next = seconds() + slowSeconds;
+  return (text) => {
+    if (seconds() < next) return;
+    next = seconds() + slowSeconds;
+    say(text);
+  };
+}

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { bar, transferBar } from '../src/progress.js';
+import { bar, sayIfSlow, transferBar } from '../src/progress.js';
 
 const transferred = (done: number, kept: number, sinceMs: number) =>
   transferBar(done, 2048, { done: kept, sinceMs }).slice(24);
@@ -19,4 +19,15 @@ describe('progress', () => {
       expect(text).to.equal(wanted);
     });
   }
+
+  it('work of 5 s of this process is silent, then tells every 5 s how far it is', () => {
+    let now = 10;
+    const said: string[] = [];
+    const say = sayIfSlow(
+      (text) => said.push(text),
+      () => now,
+    );
+    for (now of [10, 14.9, 15, 15.1, 19.9, 20, 40, 41]) say(`at ${now}`);
+    expect(said).to.deep.equal(['at 15', 'at 20', 'at 40']);
+  });
 });

@@ -4,6 +4,7 @@ import { printModule } from '../ir/print.js';
 import { writeProject } from '../pipeline/directory.js';
 import { compile } from '../pipeline.js';
 import { printPlan } from '../plan/print.js';
+import { sayIfSlow } from '../progress.js';
 import { budgetsOf, memoryNote, timeNote } from '../report/budgets.js';
 import { isLibrary, type Target } from '../target/index.js';
 import { modelHelp, modelOf, required } from './config.js';
@@ -51,6 +52,7 @@ export function addCompile(program: Command): void {
     const request = requestOf(modelOf(argument, flags), flags);
     const compilation = compile({
       ...request,
+      say: sayIfSlow(note),
       observe: (pass, module) => {
         seen.push(pass);
         if (pass === flags.dump) note(printModule(module));

@@ -5,6 +5,7 @@ import { printModule } from '../ir/print.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
 import { analysed, load } from '../pipeline.js';
+import { sayIfSlow } from '../progress.js';
 import { describe, descriptionText } from '../report/description.js';
 import { supportText } from '../report/support.js';
 import { listTargets } from '../target/index.js';
@@ -16,7 +17,7 @@ import {
   targetOf,
   withCompileOptions,
 } from './options.js';
-import { conclude, printResult, terminalColumns } from './output.js';
+import { conclude, note, printResult, terminalColumns } from './output.js';
 
 interface InspectFlags extends CompileFlags {
   readonly model?: string;
@@ -45,7 +46,7 @@ export function addInspect(program: Command): void {
       dump(request, flags.dump);
       return;
     }
-    inspect(request, flags);
+    inspect({ ...request, say: sayIfSlow(note) }, flags);
   });
 }
 

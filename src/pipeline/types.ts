@@ -24,6 +24,8 @@ export interface CompileRequest {
   readonly labels?: Labels | undefined;
   /** Called with what the user should know of the model, such as layers that do not stream. */
   readonly tell?: (text: string) => void;
+  /** Called with how far the work is: 'kernels for 3 of 70 steps'. */
+  readonly say?: (text: string) => void;
   /** Called with the module after import ('import') and after each pass. */
   readonly observe?: (pass: string, module: Module) => void;
 }

@@ -1,7 +1,7 @@
 /** bonsaic verify: the kernels on this machine, under sanitizers, then on the board's simulator. */
 import { inTemporaryDirectory } from '../build/temporary.js';
 import { emitTwin } from '../codegen/emit.js';
-import { compile, judge, judgePlan, runIn } from '../pipeline.js';
+import { compileShown, judge, judgePlan, runIn } from '../pipeline.js';
 import { vectorsFor } from '../profile/vectors.js';
 import type { Report } from '../report/index.js';
 import { outputsDiffer } from '../report/outputs.js';
@@ -17,7 +17,7 @@ export async function verify(
 ): Promise<Outcome & { readonly sanitized: Sanitized | null }> {
   const { target, bytes } = request;
   const here = { ...job, port: 'sim' };
-  const compilation = await job.progress(`Compile for ${target.name}`, () => compile(request));
+  const compilation = await compileShown(request, job);
   const vectors = vectorsFor(job.vectors, compilation.plan, compilation.module);
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
   if (planOutcome.fault !== null) return { ...planOutcome, sanitized: null };

@@ -51,6 +51,11 @@ export function makePlan(
   return plannerFor(module, facts, target, options, source)();
 }
 
+interface Watch {
+  readonly faithfulCount?: (options: CompileOptions) => number;
+  readonly say?: (text: string) => void;
+}
+
 /** Whatever these are, the same kernels match a node, with the same calls. */
 export type Resources = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs' | 'cores'>;
 
@@ -58,7 +63,8 @@ export type Resources = Pick<CompileOptions, 'maxFlash' | 'maxRam' | 'maxMs' | '
  * Like `makePlan`, for any resources: the given ones replace those of `options`. What is known of
  * kernels on one core is computed once.
  *
- * @param faithfulCount estimate of `--faithful` with these options, computed only if it decides
+ * @param watch `faithfulCount`: estimate of `--faithful` with these options, computed only if it
+ *   decides; `say`: called with how far the work is
  */
 export function plannerFor(
   module: Module,
@@ -66,7 +72,7 @@ export function plannerFor(
   target: TargetTraits,
   options: CompileOptions,
   source: ModelSize = modelSize(mainGraph(module)),
-  faithfulCount: (options: CompileOptions) => number = () => Infinity,
+  { faithfulCount = () => Infinity, say = () => {} }: Watch = {},
 ): (resources?: Resources) => Planned {
   const graph = mainGraph(module);
   acceptTypes(graph);
@@ -75,9 +81,13 @@ export function plannerFor(
     (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),
   );
   const onOne = new Map(
-    steps.map((index) => [index, candidatesOf(graph, index, context, options)]),
+    steps.map((index, done) => {
+      say(`kernels for ${done + 1} of ${steps.length} steps`);
+      return [index, candidatesOf(graph, index, context, options)];
+    }),
   );
   return (resources) => {
+    say(`prices and places of ${steps.length} steps`);
     const asked = { ...options, ...resources };
     const { cores = 1 } = asked;
     const kernels = new Map(
