@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { BonsaiError } from '../errors.js';
 import { type Holder, holdersOf, namesOf } from './holders.js';
+import { type FileLock, fileLockOf } from './lock-files.js';
 
 /** What decides who may open a port; tests replace it. */
 export interface Surroundings {
@@ -98,6 +99,14 @@ export function openError(
     default:
       return new BonsaiError('device', path, message, portsHint);
   }
+}
+
+/** @throws BonsaiError 'device' when another program keeps the port by a lock file */
+export function requireNoLockFile(path: string, lock: FileLock | null = fileLockOf(path)): void {
+  if (lock === null) return;
+  const message = `the serial port is in use by another program: ${namesOf([lock])}`;
+  const hint = `end that program, or wait until it is done; its lock is ${lock.file}`;
+  throw new BonsaiError('device', path, message, hint);
 }
 
 /** Read and write for the group. */

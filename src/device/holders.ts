@@ -67,7 +67,8 @@ function lockersOf(real: string, proc: string): string[] {
   });
 }
 
-function commandOf(processId: number, proc: string): string {
+/** The program and its first arguments. */
+export function commandOf(processId: number, proc: string): string {
   const text = textOf(join(proc, String(processId), 'cmdline'));
   const [program = '', ...rest] = text.split('\0').filter((word) => word !== '');
   const command = [basename(program), ...rest].join(' ');

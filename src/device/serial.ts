@@ -1,7 +1,7 @@
 /** A board on a serial port, by the package serialport. */
 import type { SerialPort } from 'serialport';
 import { BonsaiError } from '../errors.js';
-import { openError, refusalOf } from './access.js';
+import { openError, refusalOf, requireNoLockFile } from './access.js';
 import { Listeners } from './device.js';
 import { holdersOf, namesOf } from './holders.js';
 import type { LineSettings, Link } from './link.js';
@@ -72,6 +72,7 @@ export async function openHere(path: string, settings: LineSettings): Promise<Li
 
 /** The binding takes an exclusive flock, which the kernel releases even after kill -9. */
 async function openPort(path: string, settings: LineSettings): Promise<SerialPort> {
+  requireNoLockFile(path);
   // Loaded on use, since it brings a native module that most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, ...settings, autoOpen: false });
