@@ -6,6 +6,7 @@ import { join, split } from 'shlex';
 import { BonsaiError } from '../errors.js';
 import { oweEnd } from '../leaving.js';
 import type { Target } from '../target/index.js';
+import { installHint } from './install.js';
 
 export interface Toolchain {
   /** The program and the arguments that the user gave with it. */
@@ -99,14 +100,6 @@ function notRun(program: string, { code, message }: NodeJS.ErrnoException): Bons
   if (code === 'EACCES') return refuse('may not be run', 'check its permissions');
   return refuse(`cannot be run: ${message}`, 'check the program and the directory');
 }
-
-/**
- * How to install a Debian package.
- *
- * @param isOptional whether `npm run setup` installs it for tests alone
- */
-export const installHint = (aptPackage: string, isOptional = false) =>
-  `apt-get install ${aptPackage}, or npm run setup${isOptional ? ' -- --tests' : ''}`;
 
 /**
  * The compiler for a target, with its version.

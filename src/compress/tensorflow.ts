@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs-core';
+import { installNative } from '../build/install.js';
 import { BonsaiError } from '../errors.js';
 import { installGradientKernels } from './gradients.js';
 
@@ -42,8 +43,6 @@ function cached(name: BackendName): Promise<Backend> {
   return known;
 }
 
-export const installNative = 'npm run setup -- --native-training';
-
 async function loadNative(): Promise<Backend> {
   const require = createRequire(import.meta.url);
   // Version 4.22 calls this function of older releases of Node.
@@ -52,13 +51,17 @@ async function loadNative(): Promise<Backend> {
   // The C library tells its processor's features on stderr.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   try {
-    const tf = await quietly(async () => require('@tensorflow/tfjs-node') as Tf);
-    await tf.ready();
+    const tf = await quietly(async () => {
+      const native = require('@tensorflow/tfjs-node') as Tf;
+      await native.ready();
+      return native;
+    });
+    silence(tf);
     return { tf, name: 'native' };
   } catch (error) {
     const [reason = ''] = String(error instanceof Error ? error.message : error).split('\n');
     const message = `is not installed or does not load (${reason})`;
-    throw new BonsaiError('toolchain', '@tensorflow/tfjs-node', message, `run '${installNative}'`);
+    throw new BonsaiError('toolchain', '@tensorflow/tfjs-node', message, installNative());
   }
 }
 
@@ -71,10 +74,18 @@ async function loadWasm(): Promise<Backend> {
   wasm.setWasmPaths(join(dirname(entry), sep));
   // Threads change the order of sums, and with it the bits, from machine to machine.
   wasm.setThreadsCount(1);
-  await quietly(() => tf.setBackend('wasm'));
-  await tf.ready();
+  await quietly(async () => {
+    await tf.setBackend('wasm');
+    await tf.ready();
+  });
+  silence(tf);
   installGradientKernels(tf);
   return { tf, name: 'wasm' };
+}
+
+/** It advises later too, such as at the first tensor. 'PROD' is its own switch for that. */
+function silence(tf: Tf): void {
+  tf.env().set('PROD', true);
 }
 
 /** TensorFlow.js prints advice on the console, where only the command line may print. */

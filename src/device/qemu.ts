@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { installHint } from '../build/toolchain.js';
+import { installHint } from '../build/install.js';
 import { BonsaiError } from '../errors.js';
 import { type Device, Listeners } from './device.js';
 import { openLink } from './open-link.js';

@@ -27,6 +27,7 @@ export interface ComparedBoard {
   readonly basis: Basis | null;
   /** Why nothing was built or run although a simulator is known; otherwise null. */
   readonly note: string | null;
+  /** Of the count: what the simulator counts, or what an estimate is in. */
   readonly unit: CountUnit;
   /** Count of one inference. */
   readonly count: number | null;
@@ -88,6 +89,8 @@ export function comparedBoard(
   };
   return {
     ...boardFields(target),
+    // A simulator of instructions counts those, whatever the costs are measured in.
+    unit: latency?.unit ?? target.costUnit,
     ...{ basis, note, ...figures, arenaBytes: memory.arenaBytes, refused: null },
     over: exceeded(figures, budgets),
     verify: verify && { vectors: verify.vectors, mismatches: verify.mismatches },
@@ -165,7 +168,7 @@ export function compareText(boards: readonly ComparedBoard[], width: number): st
       shareText(board.flashBytes, board.boardFlashBytes),
       `${mark}${thousands(board.ramBytes ?? 0)}`,
       shareText(board.ramBytes, board.boardRamBytes),
-      board.basis === 'simulated' ? board.unit : '',
+      `${mark}${board.unit}`,
     ];
   });
   return [
@@ -193,7 +196,7 @@ function legend(boards: readonly ComparedBoard[]): readonly string[] {
   return [
     ...shown(simulated, '% of the board. Simulated: no figure is from a real board.'),
     ...shown(
-      (board) => simulated(board) && board.unit === 'instructions',
+      (board) => board.unit === 'instructions',
       'ms of instructions: if each took one cycle; a chip differs.',
     ),
     ...shown(

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { idfInstallHint } from '../build/idf.js';
 import { sanitizers } from '../build/index.js';
+import { installHint, installNative } from '../build/install.js';
 import { probeCompiler } from '../build/probe.js';
-import { installHint } from '../build/toolchain.js';
 import { simulators } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { probeTools } from '../flash/probe/tools.js';
@@ -91,7 +91,7 @@ function flashTools(): ToolCheck[] {
 /** Its presence is asked alone: loading TensorFlow takes seconds. */
 function nativeTraining(): ToolCheck {
   const what = 'TensorFlow (compression)';
-  const hint = 'npm run setup -- --native-training';
+  const hint = installNative();
   const found = (backend: string) => ({ what, needed: false, hint, found: backend });
   try {
     createRequire(import.meta.url).resolve('@tensorflow/tfjs-node');
@@ -102,6 +102,25 @@ function nativeTraining(): ToolCheck {
       ok: false,
     };
   }
+}
+
+/**
+ * Checks with the same answer in one: a compiler of 15 boards is named once, with the boards, where
+ * all find the same.
+ */
+export function grouped(checks: readonly ToolCheck[]): readonly ToolCheck[] {
+  const groups = new Map<string, { readonly check: ToolCheck; readonly users: string[] }>();
+  for (const check of checks) {
+    const [, name = check.what, user] = /^(\S+) \((.*)\)$/.exec(check.what) ?? [];
+    const { ok, needed, found, hint } = check;
+    const key = JSON.stringify([name, ok, needed, found, hint]);
+    const group = groups.get(key) ?? { check: { ...check, what: name }, users: [] };
+    groups.set(key, group);
+    if (user !== undefined) group.users.push(user);
+  }
+  return [...groups.values()].map(({ check, users }) =>
+    users.length === 0 ? check : { ...check, what: `${check.what} (${users.join(', ')})` },
+  );
 }
 
 /** All tools, with the programs of all targets. Compilers are tried out. */

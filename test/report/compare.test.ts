@@ -18,6 +18,13 @@ const refused: ComparedBoard = {
 describe('compared boards', () => {
   const rows: readonly (readonly [edge: string, board: ComparedBoard, text: RegExp])[] = [
     ['simulated', simulated, /fast +Cortex-M4F +168 +100 +524 288 +50 +1 000 +<1 +cycles\n/],
+    ['built: an estimate in its unit', { ...simulated, basis: 'built' }, / ~cycles\n/],
+    [
+      'estimated in instructions',
+      { ...simulated, basis: 'built', unit: 'instructions' },
+      /~instructions\n[\s\S]*ms of instructions/,
+    ],
+    ['simulated in instructions', { ...simulated, unit: 'instructions' }, /<1 +instructions\n/],
     ['instructions', { ...simulated, unit: 'instructions' }, /ms of instructions: if each took/],
     ['built', { ...simulated, basis: 'built' }, / ~100 +524 288 +50 +~1 000 .*\n~ estimated/],
     ['estimated', { ...simulated, basis: 'estimated' }, / ~100 +~524 288 +50 +~1 000 /],
