@@ -202,19 +202,19 @@ describe('bonsaic compress', () => {
     [
       'no target: the usual one, and no port',
       [],
-      /; next: bonsaic run /,
+      /; next: cd \S+ && bonsaic run$/m,
       /^estimates for rp2040: --target chooses another board$/m,
     ],
     [
       'a simulated target',
       ['--target', 'mps2-an385'],
-      /; next: bonsaic run .* --target mps2-an385$/m,
+      /; next: cd \S+ && bonsaic run$/m,
       /^(?!estimates for)/,
     ],
     [
       'a core without a board',
       ['--target', 'cortex-m4'],
-      /; next: bonsaic compile \S+ -o \S+ --target cortex-m4$/m,
+      /; next: cd \S+ && bonsaic compile -o \.\.\/firmware$/m,
       /^(?!estimates for)/,
     ],
   ];
@@ -249,7 +249,7 @@ describe('bonsaic compress', () => {
     const goals = ['--target', 'rp2040', '--max-flash', '100', '--min-accuracy', '99.9'];
     const { status, stderr, stdout } = await compress(output, ...goals, '--epochs', '1');
     expect(status).to.equal(3);
-    expect(stderr).to.match(/bytes of flash by estimate, --max-flash is 100/);
+    expect(stderr).to.match(/needs \d+ bytes of flash( by estimate)?, --max-flash is 100/);
     expect(stderr).to.match(/of the test samples are right, --min-accuracy is 99.90 %/);
     expect(stdout).to.match(/accuracy/);
     expect(existsSync(join(output, 'model.tflite'))).to.equal(true);
