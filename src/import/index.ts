@@ -6,6 +6,7 @@ import { checkModule } from '../ir/check.js';
 import type { Module } from '../ir/graph.js';
 import type { RuntimeRounding } from '../ir/rounding.js';
 import { operators } from '../ops/index.js';
+import { checkRoom } from './room.js';
 import { importTfjs, isTfjs, type ReadBeside } from './tfjs/index.js';
 import type { LoopStyle } from './tflite/control-flow.js';
 import { importTflite, shapedModel } from './tflite/index.js';
@@ -51,6 +52,8 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
   for (const shard of shards) hash.update(shard);
   const sha256 = hash.digest('hex');
   const module = { name: modelCName(options.name), sha256, ...imported };
+  const fileBytes = shards.reduce((sum, shard) => sum + shard.length, bytes.length);
+  checkRoom(module, fileBytes);
   checkModule(module, operators, 'import');
   return module;
 }

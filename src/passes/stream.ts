@@ -46,7 +46,8 @@ export interface Stream {
  * The module that takes `hop` frames of each input a run.
  *
  * @param note called with each layer that has to compute whole windows though it need not
- * @throws BonsaiError 'usage' for an axis that an input has not, or a hop that does not fit
+ * @throws BonsaiError 'usage' for an axis that an input has not, or a hop that does not fit;
+ *   'unsupported-attribute' for a tensor whose scales differ along time
  */
 export function streamed(
   module: Module,
@@ -237,6 +238,11 @@ class Streams {
 
   private flow(id: TensorId, flow: Flow): void {
     const tensor = this.tensors[id] as Tensor;
+    if (tensor.quant?.axis === flow.axis) {
+      const message = `has scales along dimension ${flow.axis}, which is time`;
+      const hint = 'stream along another dimension, or quantize it with one scale';
+      throw new BonsaiError('unsupported-attribute', `tensor "${tensor.name}"`, message, hint);
+    }
     this.tensors[id] = { ...tensor, shape: tensor.shape.with(flow.axis, flow.hop) };
     this.flows.set(id, flow);
   }

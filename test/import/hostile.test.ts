@@ -58,6 +58,65 @@ describe('files that would build far more than they hold', () => {
     });
   }
 
+  for (const [elements, code] of [
+    [2 ** 20, undefined],
+    [2 ** 24, 'too-large'],
+  ] as const) {
+    it(`a constant of ${elements} elements computed of one: ${code ?? 'compiled'}`, () => {
+      const file = changed((model, main) => {
+        const quantization = { scale: [0.5], zeroPoint: [0] };
+        const buffer = model.buffers.push({ data: Uint8Array.of(1) }) - 1;
+        const one = main.tensors.push({ ...tensor('one', 'int8', [1], buffer), quantization }) - 1;
+        const shape = [elements, 1];
+        const extents = addConstant(model, main, 'shape', [2], shape);
+        const wide = main.tensors.push({ ...tensor('wide', 'int8', shape), quantization }) - 1;
+        const ends = { inputs: [one, extents], outputs: [wide] };
+        main.operators.push({ ...operatorOf(model, 'BROADCAST_TO'), ...ends });
+      });
+      const module = importModel(file, options);
+      expect(refusalOf(() => runPasses(module, { faithful: false }))?.code).to.equal(code);
+    });
+  }
+
+  /** A chain of NEG over tensors of a shape, behind the small model. */
+  const chain = (shape: number[], length: number) =>
+    changed((model, main) => {
+      const quantization = { scale: [0.5], zeroPoint: [0] };
+      const { opcodeIndex } = operatorOf(model, 'NEG');
+      const add = () => main.tensors.push({ ...tensor('wide', 'int8', shape), quantization }) - 1;
+      const ids = Array.from({ length: length + 1 }, add);
+      main.inputs = ids.slice(0, 1);
+      main.outputs = ids.slice(-1);
+      main.operators = ids
+        .slice(1)
+        .map((id, i) => ({ opcodeIndex, inputs: [ids[i] ?? 0], outputs: [id] }));
+    });
+  for (const [shape, length, says] of [
+    [[1, 2 ** 20], 3, undefined],
+    [[1, 2 ** 20], 6, /such a file may have together: \d+ channels/],
+    [[2 ** 26, 1], 2, undefined],
+    [[2 ** 26, 1], 6, /such a file may have together: \d+ bytes/],
+  ] as const) {
+    it(`${length} nodes over [${shape}]: ${says === undefined ? 'taken' : 'refused'}`, () => {
+      const fault = refusalOf(() => importModel(chain([...shape], length), options));
+      if (says === undefined) expect(fault).to.equal(null);
+      else expect([fault?.code, fault?.message]).to.satisfy(() => says.test(fault?.message ?? ''));
+    });
+  }
+
+  for (const length of [1024, 1025, 10_000_000]) {
+    it(`a name of ${length} characters has 1024 at most`, () => {
+      const file = changed((_, main) => {
+        for (const each of main.tensors) each.name = 'n'.repeat(length);
+      });
+      const { graphs, inputNames } = importModel(file, options);
+      const { tensors, nodes } = graphs[0] as (typeof graphs)[number];
+      const names = [...[...tensors, ...nodes].map(({ name }) => name), ...inputNames];
+      expect(Math.max(...names.map((name) => name.length))).to.equal(1024);
+      expect(tensors[0]?.name.endsWith('…')).to.equal(length > 1024);
+    });
+  }
+
   it('indices that are floats', () => {
     const file = changed((model, main) => {
       const [from = 0] = main.outputs;

@@ -198,10 +198,10 @@ const changes: readonly Change[] = [
   },
 ];
 
-/** Windows of random graphs may have padding that is neither SAME nor VALID. */
-function written(module: Module): Uint8Array | null {
+/** Windows of random graphs may have padding that is neither SAME nor VALID, and scales may not fit. */
+function written(module: () => Module): Uint8Array | null {
   try {
-    return writeTflite(module);
+    return writeTflite(module());
   } catch (error) {
     if (error instanceof BonsaiError) return null;
     throw error;
@@ -210,7 +210,7 @@ function written(module: Module): Uint8Array | null {
 
 /** A file grown from a seed, with `count` things changed; null where no file can hold the graph. */
 export function mutatedFile(seed: GraphSeed, count: number, random: Random): Uint8Array | null {
-  const file = written(growGraph(seed));
+  const file = written(() => growGraph(seed));
   if (file === null) return null;
   const model = objectsOf(file);
   const [main] = model.subgraphs as unknown as { tensors: RawTensor[]; operators: RawOperator[] }[];

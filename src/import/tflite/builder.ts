@@ -65,9 +65,10 @@ export class GraphBuilder {
   idOf(index: number): TensorId {
     const known = this.ids.get(index);
     if (known !== undefined) return known;
-    this.ids.set(index, this.tensors.length);
-    this.tensors.push(quantized(this.tensorAt(index)));
-    return this.tensors.length - 1;
+    const id = this.tensors.push(quantized(this.tensorAt(index))) - 1;
+    // Only now: a tensor that is refused has no place, and is refused again.
+    this.ids.set(index, id);
+    return id;
   }
 
   /** The graph of the nodes so far, without the states of variables. */

@@ -110,7 +110,7 @@ function codeName(code: Decoded<typeof operatorCodeFields>): string {
   // Old files have only the 8-bit code; new files store 127 there for larger codes.
   const builtin = Math.max(code.deprecatedBuiltinCode, code.builtinCode);
   const name = builtinNames[builtin] ?? `operator code ${builtin}`;
-  return name === 'CUSTOM' ? `CUSTOM "${code.customCode}"` : name;
+  return name === 'CUSTOM' ? `CUSTOM "${printable(code.customCode)}"` : name;
 }
 
 /** Tensor `index`, which the caller has checked to be in range. */
@@ -140,7 +140,11 @@ export function placeOf(
   return `operator ${index} (${name}) "${layerName(subgraph, operator, index)}"`;
 }
 
-/** Names appear in reports and in comments of the generated C. */
+/** Longer than any name that a converter joins of fused layers. */
+const maxNameLength = 1024;
+
+/** Names appear in reports and in comments of the generated C, so they are cut where they are endless. */
 export function printable(name: string): string {
-  return name.replace(/\p{C}/gu, '?');
+  const cut = name.length > maxNameLength ? `${name.slice(0, maxNameLength - 1)}…` : name;
+  return cut.replace(/\p{C}/gu, '?');
 }

@@ -101,13 +101,20 @@ export function elementwiseInSegments<A extends object = Attrs>(
       if (!mapsBytes(view)) return [anyBounds(outputOf(view))];
       const tables = segmentsOf(view).map(({ scalar }) => tableOf(scalar));
       const bounds = input as ChannelBounds;
+      // Thousands of channels have few ranges between them.
+      const ends = new Map<number, readonly [low: number, high: number]>();
       return [
         boundsOf(channelCount(outputOf(view)), (channel) => {
           const [low, high] = rangeAt(bounds, channel);
+          const key = low * 256 + high;
+          const known = ends.get(key);
+          if (known !== undefined) return known;
           const values = tables.flatMap((table) =>
             Array.from({ length: high - low + 1 }, (_, i) => table[(low + i) & 0xff] as number),
           );
-          return [Math.min(...values), Math.max(...values)];
+          const found = [Math.min(...values), Math.max(...values)] as const;
+          ends.set(key, found);
+          return found;
         }),
       ];
     },
