@@ -2,7 +2,6 @@
 import { BonsaiError } from '../errors.js';
 import { rounded } from '../report/budgets.js';
 import type { Assessment, Standard } from './assess.js';
-import type { Linked } from './linked.js';
 import type { CostFigures } from './workshop.js';
 
 export interface Goals {
@@ -21,6 +20,17 @@ export interface Goals {
   readonly maxFlash?: number | undefined;
   /** Bytes of RAM, as `run` counts them. */
   readonly maxRam?: number | undefined;
+}
+
+/** As `run` reports them; compare.ts of report/ has the meaning of `basis`. */
+export interface Linked {
+  readonly ms: number;
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+  /** 'built': time is estimated, and RAM is the most that it is. */
+  readonly basis: 'simulated' | 'built' | 'estimated';
+  /** Why it got no further; null if the model ran. */
+  readonly note: string | null;
 }
 
 type Figures = Pick<CostFigures, 'ms' | 'flashBytes' | 'ramBytes'>;

@@ -1,16 +1,5 @@
 /** What the linker and the simulator say of a result: by this, and not by estimates, it is judged. */
-import { type Goals, strain } from './goals.js';
-
-/** As `run` reports them; compare.ts of report/ has the meaning of `basis`. */
-export interface Linked {
-  readonly ms: number;
-  readonly flashBytes: number;
-  readonly ramBytes: number;
-  /** 'built': time is estimated, and RAM is the most that it is. */
-  readonly basis: 'simulated' | 'built' | 'estimated';
-  /** Why it got no further; null if the model ran. */
-  readonly note: string | null;
-}
+import { type Goals, type Linked, strain } from './goals.js';
 
 /** Builds and runs an int8 model as `run` does with the same options. */
 export type Link = (file: Uint8Array) => Promise<Linked>;

@@ -5,7 +5,7 @@ import { prose, textTable } from '../report/text-table.js';
 import type { Assessment } from './assess.js';
 import type { CompressReport } from './compress-model.js';
 import { explainText } from './explain/text.js';
-import type { Linked } from './linked.js';
+import type { Linked } from './goals.js';
 import { titleOf } from './recipe.js';
 import type { ValueError } from './score.js';
 import type { CostFigures } from './workshop.js';

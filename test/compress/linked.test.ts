@@ -2,8 +2,8 @@
 
 import { expect } from 'chai';
 import type { Assessment } from '../../src/compress/assess.js';
-import { type Goals, goalsFault } from '../../src/compress/goals.js';
-import { hasBudget, type Linked, tightened } from '../../src/compress/linked.js';
+import { type Goals, goalsFault, type Linked } from '../../src/compress/goals.js';
+import { hasBudget, tightened } from '../../src/compress/linked.js';
 
 const linked: Linked = {
   ...{ ms: 10, flashBytes: 2000, ramBytes: 500, basis: 'simulated', note: null },
