@@ -117,11 +117,11 @@ describe('leftovers of killed commands', () => {
     if (!existsSync('/proc/self/ns/pid')) skip(this, 'there is no /proc');
     const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0];
     const names = [
-      [`bonsaic-${space}-${dead}-abcDEF`, false],
-      [`bonsaic-pty-${space}-${dead}-abcDEF`, false],
-      [`bonsaic-${space}-${process.ppid}-abcDEF`, true],
+      [`bonsaic-${space}-${dead}-0123456789ab`, false],
+      [`bonsaic-pty-${space}-${dead}-0123456789ab`, false],
+      [`bonsaic-${space}-${process.ppid}-0123456789ab`, true],
       // The same id in another container is another process.
-      [`bonsaic-17-${dead}-abcDEF`, true],
+      [`bonsaic-17-${dead}-0123456789ab`, true],
       [`bonsaic-${dead}-mine`, true],
     ] as const;
     for (const [name] of names) mkdirSync(join(parent, name, 'deep'), { recursive: true });
@@ -133,7 +133,7 @@ describe('leftovers of killed commands', () => {
       ['--import', 'tsx', '--input-type=module', '-e', script],
       { env: { ...process.env, TMPDIR: parent }, encoding: 'utf8' },
     );
-    expect(stdout, stderr).to.match(new RegExp(`/bonsaic-${space}-\\d+-\\w{6}/project`));
+    expect(stdout, stderr).to.match(new RegExp(`/bonsaic-${space}-\\d+-[0-9a-f]{12}/project`));
     const stay = names.filter(([, stays]) => stays).map(([name]) => name);
     const left = readdirSync(parent).filter((name) => name.startsWith('bonsaic-'));
     expect(left.sort()).to.deep.equal([...stay].sort());

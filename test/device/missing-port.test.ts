@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { missingPort } from '../../src/device/missing-port.js';
-import { nearest } from '../../src/nearest.js';
 
 describe('device/missing-port', () => {
   const usb = ['/dev/ttyACM0', '/dev/ttyUSB10'];
@@ -38,20 +37,5 @@ describe('device/missing-port', () => {
       expect(error.message).to.match(says);
       expect(error.hint).to.match(hint);
     });
-  }
-});
-
-describe('nearest', () => {
-  const rows: [word: string, candidates: readonly string[], near: string | null][] = [
-    ['abcdefghi', ['abcdefxyz'], 'abcdefxyz'],
-    ['abcdefghi', ['abcdewxyz'], null],
-    ['abcdefghijklm', ['wxyzefghijklm'], null],
-    ['ab', ['ac'], null],
-    ['abc', ['ABD', 'abc'], 'abc'],
-    ['inserted', ['insertted', 'inserte'], 'insertted'],
-    ['', ['a'], null],
-  ];
-  for (const [word, candidates, near] of rows) {
-    it(`${word} of ${candidates}`, () => expect(nearest(word, candidates)).to.equal(near));
   }
 });

@@ -18,6 +18,10 @@ const board: TargetTraits = {
   code: { speed: { ...code, runtimeBytes: 6000 }, balanced: code, size: code },
 };
 const { regions: _r, code: _c, clockHz: _h, ...unknown } = board;
+const measured: TargetTraits = {
+  ...board,
+  firmware: { staticBytes: 2000, stackBytes: 1000, codeBytes: 300 },
+};
 const endless: TargetTraits = { ...unknown, flashBytes: null, ramBytes: null };
 
 const source = { liveShare: 1, cycles: () => Infinity };
@@ -33,6 +37,10 @@ describe('plan: RAM for the model', () => {
     ['one core has none of these', { cores: 1 }, board, 96.5 * KB],
     ['a budget below what there is', { maxRam: 50 * KB }, board, 46.5 * KB],
     ['a budget beyond it', { maxRam: 500 * KB }, board, 96.5 * KB],
+    // 50 KB − 2000 − 1000 − 32 for alignment − 10 steps of 12 bytes.
+    ['a budget, where the firmware was measured', { maxRam: 50 * KB }, measured, 50 * KB - 3152],
+    ['and for two cores', { maxRam: 50 * KB, cores: 2 }, measured, 50 * KB - 3152 - 1.5 * KB],
+    ['without a budget it changes nothing', {}, measured, 96.5 * KB],
     ['a board without a limit', {}, endless, Infinity],
     ['and with a budget', { maxRam: 50 * KB }, endless, 46.5 * KB],
   ];
@@ -93,6 +101,11 @@ describe('plan: room', () => {
   const rows: [edge: string, () => Room, Partial<Omit<Room, 'copyBytes'>>][] = [
     ['flash that the board has', () => room(), { flashBytes: 512 * KB }],
     ['a budget of flash', () => room({ maxFlash: 1000 }), { flashBytes: 1000 }],
+    [
+      'a budget, less the code that only this board has',
+      () => room({ maxFlash: 1000 }, measured),
+      { flashBytes: 700 },
+    ],
     ['a budget beyond it', () => room({ maxFlash: 513 * KB }), { flashBytes: 512 * KB }],
     ['no limit of flash', () => room({}, endless), { flashBytes: Infinity }],
     ['the arena: 100 − 3.5', () => room(), { leastArenaBytes: 20 * KB, mostArenaBytes: 96.5 * KB }],
