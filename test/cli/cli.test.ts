@@ -414,7 +414,9 @@ describe('command line', () => {
       expect(status).to.equal(3);
       expect(document.error).to.include({ code: 'over-budget', exit: 3, where: 'activity' });
       expect(document.memory.arenaBytes).to.be.a('number');
-      expect(document.error.message).to.match(/flash.*budget is 100; needs at least \d+ bytes of RAM/);
+      expect(document.error.message).to.match(
+        /flash.*budget is 100; needs at least \d+ bytes of RAM/,
+      );
       expect(document.error.hint).to.match(/most in layer.*\nwith --optimize.*\nnone is enough/);
       expect(existsSync(out)).to.equal(false);
     });

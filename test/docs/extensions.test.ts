@@ -54,7 +54,10 @@ describe('docs: what an extension touches', () => {
       ['logical', ['ops/while']],
       ['sub', ['ops/while']],
       // A command has the same name.
-      ['compare', ['cli/compare', 'cli/program', 'pipeline/compare', 'ops/while']],
+      [
+        'compare',
+        ['cli/compare', 'cli/compression', 'cli/program', 'pipeline/compare', 'ops/while'],
+      ],
       ['concatenation', ['passes/fuse-windows']],
       ['strided_slice', ['passes/fuse-windows']],
       [
@@ -205,7 +208,8 @@ describe('docs: what an extension touches', () => {
       'rp2040flash',
       'rp2040mcu',
       'uf2',
-      ...['access', 'device', 'holders', 'link', 'open-link', 'pty', 'rfc2217', 'serial'],
+      ...['access', 'device', 'holders', 'link', 'lock-files', 'missing-port', 'open-link'],
+      ...['pty', 'rfc2217', 'serial', 'serial-bridge'],
       ...[
         'drive-board',
         'drive-folder',
