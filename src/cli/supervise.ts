@@ -45,11 +45,14 @@ export interface FromMain {
 }
 
 /** From a signal on: to the end of a thread that does not listen, and of one that saves its state. */
-const graceMs = { asked: 700, taken: 1400 };
+const graceMs = { asked: 500, taken: 1200 };
 /** From there on: to the end of a thread that native code keeps. */
 const nativeGraceMs = 300;
 /** For a reader of standard output that is slow. */
 const flushMs = 200;
+
+/** From a signal to the end of the process at most, but for processes and folders that are removed. */
+export const longestEndMs = graceMs.taken + nativeGraceMs + flushMs;
 
 /** Runs a command line without the program's name; ends the process. */
 export async function supervise(args: readonly string[], signals: Signals): Promise<never> {

@@ -1,7 +1,7 @@
 /** Signals to every command, at a few moments; bench/signals.ts tries many, and takes the time. */
-import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
+import { longestEndMs } from '../../src/cli/supervise.js';
 import { makeRandom } from '../../src/compress/random.js';
 import {
   faultOf,
@@ -41,9 +41,12 @@ describe(`a signal ends every command (seed ${seed})`, () => {
     });
   }
 
+  it('all that the end waits for leaves time to end within 2 s', () => {
+    expect(longestEndMs).to.be.within(1000, 1800);
+  });
+
   it('a terminal shows its cursor again after a signal, and at the normal end', async function () {
     needs(this, 'script');
-    if (spawnSync('script', ['--version']).status !== 0) this.skip();
     const command = stoppedCommands.find(({ name }) => name === 'quantize');
     if (command === undefined) throw new Error('quantize');
     for (const afterMs of [800, Number.POSITIVE_INFINITY]) {
