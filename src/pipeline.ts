@@ -81,7 +81,7 @@ export async function run(
 /** A compiled model, written, built, flashed to a real board, run and reported. */
 export async function runIn(
   directory: string,
-  { bytes, target }: Pick<CompileRequest, 'bytes' | 'target'>,
+  { bytes, target, labels }: Pick<CompileRequest, 'bytes' | 'target' | 'labels'>,
   { module, emission }: Pick<Compilation, 'module' | 'emission'>,
   vectors: readonly VectorPair[],
   job: Omit<DeviceJob, 'vectors' | 'budgets'>,
@@ -91,7 +91,10 @@ export async function runIn(
   const built = await buildEmission(directory, { bytes, target }, emission, job, how);
   if (!isSimulated(job.port)) await flashImage(flashableImage(built), target, job);
   const sized = how.sanitize ? { toolchain: built.toolchain } : built;
-  const measured = await measureOn(job, built, { manifest, module, target, vectors });
+  const named = labels?.names;
+  const measured = await measureOn(job, built, {
+    ...{ manifest, module, target, vectors, labels: named },
+  });
   const report = makeReport({ manifest, target, built: sized, measured });
   saveReport(directory, report);
   return report;
@@ -213,7 +216,7 @@ export function buildWith(
 export function measureOn(
   { port, xip, timeoutMs, progress }: Pick<DeviceJob, 'port' | 'xip' | 'timeoutMs' | 'progress'>,
   built: BuildResult,
-  run: Pick<Parameters<typeof measure>[0], 'manifest' | 'module' | 'target' | 'vectors'>,
+  run: Pick<Parameters<typeof measure>[0], 'manifest' | 'module' | 'target' | 'vectors' | 'labels'>,
 ): Promise<Measurement> {
   const title = `Run ${run.vectors.length} vectors on ${placeOf(port, run.target)}`;
   return progress(title, (say) =>

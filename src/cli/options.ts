@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
-import { readLabels } from '../codegen/labels.js';
+import { type Labels, readLabels } from '../codegen/labels.js';
 import type { Config } from '../config.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
@@ -174,7 +174,7 @@ export function requestOf(
     ...{ bytes: readModelFile(path), path, tell },
     target: targetOf(flags),
     options: compileOptions(flags),
-    labels: labels === undefined ? undefined : readLabels(readInput(labels, 'labels'), labels),
+    labels: labelsOf(labels),
   };
 }
 
@@ -217,18 +217,24 @@ export interface DeviceFlags extends JobFlags, ShowFlags {
   readonly xip: XipModel;
   readonly timeout?: number;
   readonly vectors?: string;
+  readonly labels?: string;
 }
 
 /** Node's timers take an int32. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
+function labelsOf(path: string | undefined): Labels | undefined {
+  return path === undefined ? undefined : readLabels(readInput(path, 'labels'), path);
+}
+
 /** How to run, according to the options. */
 export function deviceJobOf(flags: DeviceFlags & { readonly port: string }): DeviceJob {
-  const { port, xip, timeout, vectors: path } = flags;
+  const { port, xip, timeout, vectors: path, labels } = flags;
   return {
     ...{ ...jobOf(flags), port, xip },
     timeoutMs: timeout === undefined ? undefined : Math.min(timeout * 1000, longestTimeoutMs),
     vectors: path === undefined ? undefined : { bytes: readInput(path, 'vectors'), path },
+    labels: labelsOf(labels),
   };
 }
 
@@ -337,7 +343,7 @@ export function concludeReport({ report, fault }: Outcome, flags: ShowFlags): vo
   conclude(flags.json, report, isTold ? () => shownReport(report, flags) : null, fault);
 }
 
-/** --labels, for commands that write a header. */
+/** --labels, for commands that write a header or run the model. */
 export function withLabels(command: Command): Command {
   return command.option('--labels <file>', 'names of the classes: a JSON array, or one per line');
 }

@@ -12,6 +12,7 @@ import {
   withBudgets,
   withCompiler,
   withDevice,
+  withLabels,
   withReport,
   withVectors,
 } from './options.js';
@@ -30,7 +31,7 @@ export function addProfile(program: Command): void {
       .argument('<dir>', 'a directory written by compile')
       .summary('run on the device: outputs, cycles per layer, memory'),
   ).option('--spread', 'boards of several --port share the vectors; without: each runs all');
-  withBudgets(withCompiler(withReport(withDevice(command, repeatable))), {
+  withBudgets(withCompiler(withReport(withLabels(withDevice(command, repeatable)))), {
     measured: true,
     compiled: true,
   }).action(async (directory: string, flags: ProfileFlags) => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readManifest, readModelCopy, saveProject } from '../build/directory.js';
 import type { BuildResult } from '../build/index.js';
+import { checkLabels } from '../codegen/labels.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { placeOf } from '../device/index.js';
 import { requireLine } from '../device/link.js';
@@ -55,6 +56,7 @@ export async function prepare(directory: string, job: DeviceJob) {
   const target = loadTarget(plan.target);
   placeOf(job.port, target);
   requireLine(job.port);
+  if (job.labels !== undefined) checkLabels(job.labels, plan);
   const module = readModule(directory, manifest);
   const vectors = vectorsFor(job.vectors, plan, module);
   const built = await buildWith(directory, { target, manifest }, job);

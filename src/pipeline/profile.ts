@@ -15,7 +15,9 @@ import type { DeviceJob, Outcome } from './types.js';
 export async function profile(directory: string, job: DeviceJob): Promise<Outcome> {
   const { manifest, target, module, vectors, built } = await prepare(directory, job);
   const port = await portFor(job.port, target);
-  const measured = await measureOn({ ...job, port }, built, { manifest, module, target, vectors });
+  const labels = job.labels?.names;
+  const run = { manifest, module, target, vectors, labels };
+  const measured = await measureOn({ ...job, port }, built, run);
   const report = makeReport({ manifest, target, built, measured });
   saveReport(directory, report);
   return judge(report, manifest.plan, target, () => requestOf(directory, manifest), job);
@@ -50,7 +52,8 @@ export async function profileBoards(
 ): Promise<BoardsOutcome> {
   const { manifest, target, module, vectors, built } = await prepare(directory, job);
   const { xip, timeoutMs } = job;
-  const run = { manifest, module, target, image: findImage(built), xip, timeoutMs };
+  const labels = job.labels?.names;
+  const run = { manifest, module, target, image: findImage(built), xip, timeoutMs, labels };
   const title = `Run ${vectors.length} vectors on ${ports.join(', ')}`;
   const { boards, merged } = await job.progress(title, async (say) => {
     const request = {

@@ -62,6 +62,8 @@ export interface DeviceJob extends Job {
   readonly timeoutMs?: number | undefined;
   /** A file of inputs and expected outputs; undefined: seeded random inputs. */
   readonly vectors?: VectorFile | undefined;
+  /** Names of the classes of an output, told for each vector. */
+  readonly labels?: Labels | undefined;
 }
 
 /** The result of a command, and its fault. */

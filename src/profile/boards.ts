@@ -1,5 +1,6 @@
 /** One model on several boards at once: each runs all vectors, or they share them. */
 import { BonsaiError } from '../errors.js';
+import type { NamedClass } from './classes.js';
 import type { Measurement } from './measure.js';
 import type { VectorPair } from './vectors.js';
 import { latencyOf } from './verify.js';
@@ -128,11 +129,21 @@ function merge(parts: readonly Part[]): Measurement | null {
         all.find(({ verify }) => verify.firstDivergingLayer !== null)?.verify.firstDivergingLayer ??
         null,
       layersChecked: total(({ verify }) => verify.layersChecked),
+      ...(first.measured.verify.classes === undefined ? {} : { classes: classesOf(sorted) }),
     },
     latency: latencyOf(counts, unit, clockHz),
     counts,
     stackBytes: Math.max(...all.map(({ stackBytes }) => stackBytes)),
   };
+}
+
+/** The classes of all parts, by the index of the vector among all. */
+function classesOf(parts: readonly Part[]): readonly NamedClass[] {
+  return parts
+    .flatMap(({ indices, measured: { verify } }) =>
+      (verify.classes ?? []).map((one) => ({ ...one, vector: indices[one.vector] ?? 0 })),
+    )
+    .toSorted((a, b) => a.vector - b.vector);
 }
 
 type Kind = Pick<Part, 'port' | 'measured'>;

@@ -36,9 +36,11 @@ export async function measure(request: {
   readonly timeoutMs?: number | undefined;
   readonly observe?: (done: number, total: number) => void;
   readonly tell?: (text: string) => void;
+  /** Names of the classes of an output. */
+  readonly labels?: readonly string[] | undefined;
 }): Promise<Measurement> {
   const { manifest, module, target, port, image, xip, vectors, observe } = request;
-  const { timeoutMs, tell } = request;
+  const { timeoutMs, tell, labels } = request;
   const device = await openDevice(port, target, image, { xip });
   try {
     const session = await openSession(device, manifest, {
@@ -47,7 +49,7 @@ export async function measure(request: {
       ...(tell === undefined ? {} : { tell }),
       ...(timeoutMs === undefined ? {} : { runTimeoutMs: timeoutMs }),
     });
-    const result = await verifyOnDevice(session, manifest, module, vectors, observe);
+    const result = await verifyOnDevice(session, manifest, module, vectors, observe, labels);
     const { simulation, xip: simulatedXip = null } = device;
     return { ...result, device: port, simulation, xip: simulatedXip };
   } finally {

@@ -7,6 +7,7 @@ import type { Module, TensorData } from '../ir/graph.js';
 import { mainGraph, rawBytes, tensorOf } from '../ir/graph.js';
 import type { CountUnit } from '../ir/op.js';
 import { evaluateGraph, initialStates } from '../ops/evaluate.js';
+import { classesOf, type NamedClass } from './classes.js';
 import type { Session } from './session.js';
 import { earlierOf, type LayerChecksum, type VectorPair } from './vectors.js';
 
@@ -29,6 +30,8 @@ export interface DeviceResult {
     readonly firstDivergingLayer: DivergingLayer | null;
     /** Number of layer checksums of the vectors that were compared. */
     readonly layersChecked: number;
+    /** With --labels: the class of each vector, for each output that they fit. */
+    readonly classes?: readonly NamedClass[];
   };
   readonly latency: {
     readonly unit: CountUnit;
@@ -58,6 +61,7 @@ export interface DeviceResult {
  *
  * @param module  the module after the passes, as it was planned
  * @param observe called after each finished vector
+ * @param labels  names of the classes of an output; none: no class is told
  */
 export async function verifyOnDevice(
   session: Session,
@@ -65,6 +69,7 @@ export async function verifyOnDevice(
   module: Module,
   vectors: readonly VectorPair[],
   observe: (done: number, total: number) => void = () => {},
+  labels: readonly string[] = [],
 ): Promise<DeviceResult> {
   if (vectors.length === 0) throw new RangeError('there is at least one vector');
   const { plan, spans } = manifest;
@@ -74,6 +79,7 @@ export async function verifyOnDevice(
   let firstChecksums: readonly number[] = [];
   let mismatches = 0;
   let layersChecked = 0;
+  const classes: NamedClass[] = [];
   let diverging: DivergingLayer | null = null;
 
   for (const [index, vector] of vectors.entries()) {
@@ -82,6 +88,7 @@ export async function verifyOnDevice(
     const checked = await checkVector(session, manifest, expect, run);
     counts.push(checked.count);
     requireCounting(session, counts);
+    classes.push(...classesOf(index, checked.outputs, plan.outputs, labels));
     layersChecked += checked.layers;
     if (isFirst) {
       firstChecksums = checked.checksums;
@@ -105,6 +112,7 @@ export async function verifyOnDevice(
       mismatches,
       firstDivergingLayer: diverging,
       layersChecked,
+      ...(labels.length === 0 ? {} : { classes }),
     },
     latency: latencyOf(counts, unit, clockHz),
     counts,
@@ -119,6 +127,7 @@ export async function verifyOnDevice(
 }
 
 interface CheckedVector {
+  readonly outputs: readonly TensorData[];
   readonly count: number;
   /** Whether all outputs are the expected ones. */
   readonly isRight: boolean;
@@ -168,7 +177,7 @@ async function checkVector(
   const { outputs, count } = await session.infer(inputs);
   const isRight = equal(outputs, vector.outputs);
   const known = plan.options.faithful ? expect.ofLayers(vector.layers) : noChecksums;
-  const result = { count, isRight, layers: known.size };
+  const result = { outputs, count, isRight, layers: known.size };
   const isDone = known.size === 0 && (isRight || (isLocated && earlier.length > 0));
   if (!isFirst && isDone) return { ...result, checksums: [], span: -1 };
   if (!isRight) expectSame(session, equal((await again(session.infer)).outputs, outputs));

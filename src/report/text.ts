@@ -189,6 +189,21 @@ function verifyLines({ verify }: Report): string[] {
   ];
 }
 
+/** A line of text has room for the classes of some vectors; --json has all. */
+const classesShown = 12;
+
+/** 'class    0 yes 0.98, 1 no 0.75': vectors by index. */
+function classLines({ verify }: Report): string[] {
+  const classes = verify?.classes ?? [];
+  if (classes.length === 0) return [];
+  const several = new Set(classes.map(({ output }) => output)).size > 1;
+  const shown = classes.slice(0, classesShown).map(({ vector, output, class: name, score }) => {
+    return `${vector} ${several ? `${output} ` : ''}${name} ${Number(score.toPrecision(3))}`;
+  });
+  const left = classes.length - shown.length;
+  return [`class    ${shown.join(', ')}${left > 0 ? `, and ${left} more (--json)` : ''}`];
+}
+
 /** The width of the labels 'flash    ', 'latency  ', … */
 const labelWidth = 9;
 
@@ -203,7 +218,12 @@ export function reportText(
   const title =
     `${model.name} on ${report.target}${report.device === null ? '' : ` (${report.device})`}: ` +
     `${thousands(model.macs)} MAC${live}, ${thousands(model.parameters)} parameters`;
-  const facts = [...latencyLines(report), ...memoryLines(report), ...verifyLines(report)];
+  const facts = [
+    ...latencyLines(report),
+    ...memoryLines(report),
+    ...verifyLines(report),
+    ...classLines(report),
+  ];
   return [
     prose(title, width, labelWidth),
     '',
