@@ -38,14 +38,15 @@ if [ ${#files[@]} = 0 ]; then
     test/kernels/encoding/pairs test/ops/fully_connected test/plan/fit
     test/codegen/overlap test/ops/depthwise_conv2d test/report/budgets
     test/profile/mutations test/kernels/thumb1/conv2d test/kernels/thumb1/convolution
-    test/device/second-core test/flash/esptool
+    test/device/second-core test/docs/readme-commands test/docs/readme-status test/bench/figures
+    test/flash/esptool
   )
   mapfile -t files < <({ printf '%s.test.ts\n' "${slow[@]}"; find test -name '*.test.ts' | sort; } |
     awk '!seen[$0]++')
 fi
 if [ -n "$quick" ]; then
   # Files that compile, simulate or start the command line reach for one of these.
-  tools='support/(native|execute|board|both|cli|esptool|firmware|halves|operator|pty|qemu|thumb)|buildProject|/tune/|qemu-system|src/cli\.ts'
+  tools='support/(native|execute|board|both|cli|esptool|firmware|halves|operator|pty|qemu|thumb|readme-folder)|bench/models|buildProject|/tune/|qemu-system|src/cli\.ts'
   mapfile -t files < <(grep -LE "$tools" "${files[@]}" |
     # Whole models on several boards, planned twice each; 200 seeds of each fault.
     grep -vE '^test/(plan/(faithful|speed)|flash/reliability)')
