@@ -1,8 +1,9 @@
 /** The model's own C: <model>.h and <model>.c. */
 
 import { createHash } from 'node:crypto';
-import { InternalError } from '../errors.js';
+import { BonsaiError, InternalError } from '../errors.js';
 import {
+  at,
   dtypes,
   elementCount,
   type Graph,
@@ -224,6 +225,15 @@ function placeStep(
   };
 }
 
+/** @throws BonsaiError 'too-large' for a stride or an extent that C's int32 does not hold */
+function requireInt32(numbers: KernelCall['numbers'], where: string): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === (value | 0)) continue;
+    const message = `takes ${value} as ${name.replaceAll('_', ' ')}, beyond 32 bits`;
+    throw new BonsaiError('too-large', where, message, 'use smaller extents and strides');
+  }
+}
+
 /** Equal constants of both halves are emitted once, under the first half's names. */
 function placeCalls(
   prefix: string,
@@ -234,6 +244,7 @@ function placeCalls(
   pool: TablePool,
 ): readonly PlacedCall[] {
   const all = kernel.calls();
+  for (const { numbers } of all) requireInt32(numbers, at(view.node));
   return all.map((call, position): PlacedCall => {
     const base = `${prefix}${suffix}${all.length > 1 ? `_${position}` : ''}`;
     const home = { step: step.index, region: step.regions[position] ?? 'flash' };

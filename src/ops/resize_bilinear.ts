@@ -47,11 +47,12 @@ export const resizeBilinear = {
       const message = 'has both align_corners and half_pixel_centers';
       throw unsupported(view, message, 'set one of them: no runtime takes both');
     }
-    const { rows, columns } = interpolation(view);
     const [, inH, inW] = imageShape(view);
-    const beyond = (points: readonly Between[], extent: number) =>
-      points.some(({ first, next }) => Math.max(first, next) >= extent);
-    if (!beyond(rows, inH) && !beyond(columns, inW)) return;
+    const [, outH = 1, outW = 1] = outputOf(view).shape;
+    const { row, column } = positionsOf(view);
+    // Positions rise: the last one lies furthest.
+    const beyond = ({ first, next }: Between, extent: number) => Math.max(first, next) >= extent;
+    if (!beyond(row(outH - 1), inH) && !beyond(column(outW - 1), inW)) return;
     const message = 'enlarges so much that the runtimes read beyond the image';
     throw unsupported(view, message, 'enlarge in two steps');
   },
@@ -100,11 +101,23 @@ export function unitOf(view: NodeView<ResizeBilinearAttrs>): number {
 
 /** Where each output row and column lies. */
 export function interpolation(view: NodeView<ResizeBilinearAttrs>) {
+  const [, outH = 1, outW = 1] = outputOf(view).shape;
+  const { row, column } = positionsOf(view);
+  return {
+    rows: Array.from({ length: outH }, (_, y) => row(y)),
+    columns: Array.from({ length: outW }, (_, x) => column(x)),
+  };
+}
+
+/** Where the output at an index lies, along an axis. */
+type Position = (index: number) => Between;
+
+function positionsOf(view: NodeView<ResizeBilinearAttrs>): { row: Position; column: Position } {
   const [, inH, inW] = imageShape(view);
   const [, outH = 1, outW = 1] = outputOf(view).shape;
-  const between = { 1: realPositions, 1024: positions, 2048: floatPositions }[unitOf(view)];
-  if (between === undefined) throw new Error(`no shares of ${unitOf(view)} parts`);
-  return { rows: between(inH, outH, view.attrs), columns: between(inW, outW, view.attrs) };
+  const position = { 1: realPosition, 1024: sharedPosition, 2048: floatPosition }[unitOf(view)];
+  if (position === undefined) throw new Error(`no shares of ${unitOf(view)} parts`);
+  return { row: position(inH, outH, view.attrs), column: position(inW, outW, view.attrs) };
 }
 
 const { fround } = Math;
@@ -116,52 +129,52 @@ function stepOf(input: number, output: number, alignCorners: boolean): number {
 }
 
 /** ComputeInterpolationValues of reference/resize_bilinear.h. */
-function realPositions(
+function realPosition(
   input: number,
   output: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
-): readonly Between[] {
+): Position {
   const scale = stepOf(input, output, alignCorners);
-  return Array.from({ length: output }, (_, i) => {
+  return (i) => {
     const position = halfPixelCenters ? fround(fround((i + 0.5) * scale) - 0.5) : fround(i * scale);
     const first = Math.max(0, Math.floor(position));
     const next = Math.min(input - 1, Math.ceil(position));
     return { first, next, share: fround(position - first) };
-  });
+  };
 }
 
 /** xnn_indirection_init_resize_bilinear2d_hwc_q11 of XNNPACK's src/indirection.c. */
-function floatPositions(
+function floatPosition(
   input: number,
   output: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
-): readonly Between[] {
+): Position {
   const scale = stepOf(input, output, alignCorners);
   const offset = halfPixelCenters ? fround(fround(0.5 * scale) - 0.5) : 0;
-  return Array.from({ length: output }, (_, i) => {
+  return (i) => {
     const position = clamp(fround(fround(i * scale) + offset), 0, input - 1);
     const first = Math.floor(position);
     return between(first, roundHalfToEven(2048 * fround(position - first)));
-  });
+  };
 }
 
-function positions(
+function sharedPosition(
   input: number,
   output: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
-): readonly Between[] {
+): Position {
   const { trunc } = Math;
   const scale =
     alignCorners && output > 1
       ? trunc((1024 * (input - 1) + trunc((output - 1) / 2)) / (output - 1))
       : trunc((1024 * input + trunc(output / 2)) / output);
-  return Array.from({ length: output }, (_, i) => {
+  return (i) => {
     const position = i * scale + (halfPixelCenters ? trunc(scale / 2) - 512 : 0);
     const first = Math.max(0, trunc(position / 1024));
     const next = Math.min(input - 1, trunc((position + 1023) / 1024));
     // Between two equal pixels, or outside of the image, shares do not matter.
     return between(first, next > first ? position - 1024 * first : 0);
-  });
+  };
 }
 
 /** A pixel without a share may lie outside of the image. */

@@ -101,13 +101,15 @@ const swapped: Readonly<Record<Relation, Relation>> = {
 };
 
 /** What must hold of inputs, as comparisons with constants, for a tensor to be true. */
-function demands(graph: Graph, id: TensorId): readonly Demand[] {
-  const writer = graph.nodes.find(({ outputs }) => outputs.includes(id));
+function demands(graph: Graph, id: TensorId, before = graph.nodes.length): readonly Demand[] {
+  // Of earlier nodes only: the order of nodes is not yet checked, and a node may read what it makes.
+  const index = graph.nodes.slice(0, before).findIndex(({ outputs }) => outputs.includes(id));
+  const writer = graph.nodes[index];
   if (writer === undefined) return [];
   const [a = null, b = null] = writer.inputs;
-  if (isReshape(writer)) return demands(graph, a ?? -1);
+  if (isReshape(writer)) return demands(graph, a ?? -1, index);
   if (writer.op === 'logical' && writer.attrs.function === 'and') {
-    return [...demands(graph, a ?? -1), ...demands(graph, b ?? -1)];
+    return [a, b].flatMap((operand) => demands(graph, operand ?? -1, index));
   }
   if (writer.op !== 'compare') return [];
   const { relation } = (writer as Node<object> as Node<CompareAttrs>).attrs;

@@ -368,6 +368,15 @@ describe('control flow', () => {
       }),
     ],
     [
+      'a condition that reads what it makes',
+      'bad-graph',
+      /reads/,
+      loopModel((_, all) => {
+        const condition = all[1] as RawSubgraph;
+        condition.operators = [operator('RESHAPE', [3], [3])];
+      }),
+    ],
+    [
       'a body of strings',
       'unsupported-type',
       /string/,

@@ -1,7 +1,7 @@
 /** The nodes that layers and operators of TensorFlow are made of, with their weights laid out anew. */
 import { BonsaiError } from '../../errors.js';
 import { elementCount, type Shape, type TensorId } from '../../ir/graph.js';
-import { type Pads, samePadding } from '../../ops/shape/window.js';
+import { type Pads, requireShort, samePadding } from '../../ops/shape/window.js';
 import { type Build, channelsOf, transposed } from './build.js';
 import { convertAgain, unsupported } from './fields.js';
 import type { Weight } from './read.js';
@@ -40,7 +40,9 @@ function windowOf(build: Build, x: TensorId, [kernelH, kernelW]: Pair, options: 
     const [padLeft, padRight] = columns;
     return { padTop, padBottom, padLeft, padRight };
   };
-  return { strideH, strideW, dilationH, dilationW, ...sides() };
+  const pads = sides();
+  requireShort(build.where, { dilationH, dilationW, ...pads });
+  return { strideH, strideW, dilationH, dilationW, ...pads };
 }
 
 /** @throws BonsaiError 'bad-shape' unless `x` is [batch, height, width, channels] */

@@ -1,6 +1,7 @@
 /** TFLite's builtin operators and their operators in the IR: one row each. */
 import type { Attrs } from '../../ir/graph.js';
 import { roundingBefore } from '../../ops/arithmetic/quant.js';
+import { requireShort } from '../../ops/shape/window.js';
 import { resolveStridedSlice } from '../../ops/strided_slice.js';
 import { reversed, sliced } from './moves.js';
 import {
@@ -171,6 +172,7 @@ const convolution = (foreign: ForeignOperator<WindowOptions & Activated>) => {
   const { strideH, strideW, dilationH, dilationW } = foreign.options;
   const [, kernelH = 0, kernelW = 0] = shapeOf(foreign, 1, 4);
   const input = shapeOf(foreign, 0, 4);
+  requireShort(foreign.where, { strideH, strideW });
   return {
     strideH,
     strideW,
@@ -193,6 +195,7 @@ const transposed = (
   const { padTop, padLeft } = padsOf(foreign.where, output, kernelH, kernelW, window);
   const size = output.slice(1, 3);
   const rounding = vectorRounding(foreign, channels);
+  requireShort(foreign.where, { strideH, strideW });
   return { strideH, strideW, padTop, padLeft, size, activation: activationOf(foreign), rounding };
 };
 

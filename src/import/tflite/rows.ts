@@ -2,7 +2,7 @@
 import { BonsaiError } from '../../errors.js';
 import { type Attrs, isInteger, type Tensor } from '../../ir/graph.js';
 import { type Activation, activations } from '../../ops/arithmetic/quant.js';
-import { type Pads, samePadding } from '../../ops/shape/window.js';
+import { type Pads, requireShort, samePadding } from '../../ops/shape/window.js';
 import type { Decoded, Fields } from '../flatbuffer.js';
 
 /** An operator of the file with its tensors resolved. */
@@ -167,9 +167,12 @@ export function padsOf(
   if (padding !== 0 && padding !== 1) {
     throw unsupported(where, `has the unknown padding ${padding}`, 'use SAME or VALID');
   }
+  requireShort(where, { dilationH, dilationW });
   if (padding === 1) return { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
   const [, inH = 0, inW = 0] = input;
   const [padTop, padBottom] = samePadding(inH, kernelH, strideH, dilationH);
   const [padLeft, padRight] = samePadding(inW, kernelW, strideW, dilationW);
-  return { padTop, padBottom, padLeft, padRight };
+  const pads = { padTop, padBottom, padLeft, padRight };
+  requireShort(where, pads);
+  return pads;
 }

@@ -1,6 +1,6 @@
 /** CONV_3D and CONV_3D_TRANSPOSE: axes of the weights are depth, height, width, and two of channels. */
 import type { Attrs } from '../../ir/graph.js';
-import { samePadding } from '../../ops/shape/window.js';
+import { requireShort, samePadding } from '../../ops/shape/window.js';
 import { activationOf, type ForeignOperator, shapeOf, unsupported } from './rows.js';
 
 interface VolumeOptions {
@@ -49,5 +49,7 @@ function volumeWindow(foreign: ForeignOperator<VolumeOptions>, extents: readonly
       ? ([0, 0] as const)
       : samePadding(extents[axis] ?? 0, kernel[axis] ?? 0, stride, dilations[axis] as number),
   );
+  const [padD, padH, padW] = pads.map((sides) => Math.max(...sides)) as [number, number, number];
+  requireShort(where, { padD, padH, padW });
   return { strides, dilations, pads, activation: activationOf(foreign) };
 }

@@ -76,12 +76,25 @@ export interface LineBuffer {
   readonly newest: boolean;
 }
 
+/** More pixels than any board has memory for: their walk takes seconds here. */
+const mostPixels = 2 ** 19;
+
+/** Whether the least lead is not worth its search: the output's size, which shares nothing, is right too. */
+export function isBeyondBoards({ batches, outH, outW }: WindowShape): boolean {
+  return batches * outH * outW > mostPixels;
+}
+
+export function outputBytes({ batches, outH, outW, outC }: WindowShape): number {
+  return batches * outH * outW * outC;
+}
+
 /**
  * The least lead of a kernel that walks over a window's output as `walk` describes: Overlap.lead of
  * its input 0, with exact: false. It is exact for every shape. More channels out than in give a
  * large lead, up to the output's size, where nothing is shared any more.
  */
 export function windowLead(shape: WindowShape, walk: Walk = {}): number {
+  if (isBeyondBoards(shape)) return outputBytes(shape);
   const { batches, inH, inW, inC } = shape;
   return leadOf(accessesOf(shape, walk), batches * inH * inW * inC);
 }
@@ -91,6 +104,7 @@ export function windowLead(shape: WindowShape, walk: Walk = {}): number {
  * images, before it writes them, and then continues with the next ones.
  */
 export function tilesLead(shape: WindowShape, pixels: number): number {
+  if (isBeyondBoards(shape)) return outputBytes(shape);
   const { batches, inH, inW, inC, outH, outW, outC } = shape;
   const [vertical, horizontal] = axesOf(shape);
   const tops = Array.from({ length: outH }, (_, oy) => least(tapsInside(oy, vertical)));

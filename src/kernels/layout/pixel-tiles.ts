@@ -7,7 +7,7 @@ import type { NodeView } from '../../ir/graph.js';
 import { type Filters, weightRows } from '../../ops/arithmetic/accumulation.js';
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { isPixelRow, pixelsOf } from './convolution.js';
-import { type Access, leadOf, type WindowShape } from './overlap.js';
+import { type Access, isBeyondBoards, leadOf, outputBytes, type WindowShape } from './overlap.js';
 
 /** Weights per word. */
 const perQuad = 4;
@@ -113,6 +113,7 @@ export function patchBytes(shape: WindowShape, depth: number): number {
  * tile are read before any of its outputs is written.
  */
 export function tileLead(shape: WindowShape, tile: Tile): number {
+  if (isBeyondBoards(shape)) return outputBytes(shape);
   const { batches, inH, inW, inC, outH, outW, outC, strideH, strideW, padTop, padLeft } = shape;
   const pixels = pixelsOf(shape);
   const [wide] = tileCounts(shape, tile);

@@ -11,8 +11,14 @@ import {
   type Shape,
   type TensorData,
 } from '../../ir/graph.js';
-import type { ChannelFlow, OpDef } from '../../ir/op.js';
-import { channelCount, elementBounds } from '../arithmetic/bounds.js';
+import type { ChannelBounds, ChannelFlow, OpDef } from '../../ir/op.js';
+import {
+  channelCount,
+  elementBounds,
+  hullOf,
+  type Range,
+  sameBounds,
+} from '../arithmetic/bounds.js';
 import { requireOneType } from './operands.js';
 
 /** One loop of `extent` iterations, with its strides in elements of input and output. */
@@ -83,6 +89,10 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
     macs: () => 0,
     /** The bounds move with the elements. */
     range(view, inputs) {
+      if (view.outputs.some(({ shape }) => elementCount(shape) > mostTraced)) {
+        const all = hullOfMoves(moves(view), inputs);
+        return view.outputs.map((output) => sameBounds(output, all));
+      }
       const moved = (['min', 'max'] as const).map((end) =>
         evaluate(
           view,
@@ -103,6 +113,21 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
     moves,
     movesInPlace: inPlace,
   };
+}
+
+/** More elements than any board has memory for: to follow each takes seconds. */
+const mostTraced = 2 ** 20;
+
+/** The range of all that moves, and of what fills the rest. */
+function hullOfMoves(moves: readonly Move[], inputs: readonly (ChannelBounds | null)[]): Range {
+  const ranges = moves.flatMap(({ input, fill }): Range[] => {
+    const bounds = inputs[input] ?? null;
+    return [
+      ...(bounds === null ? [] : [hullOf(bounds)]),
+      ...(fill === undefined ? [] : [[fill, fill] as const]),
+    ];
+  });
+  return [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
 }
 
 /** Strides of a row-major tensor, in elements. */

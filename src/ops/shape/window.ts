@@ -59,6 +59,21 @@ export function samePadding(
   return [before, total - before];
 }
 
+const mostShort = 2 ** 15 - 1;
+
+/**
+ * TFLite's kernels keep what a window is made of in 16 bits (ConvParams and PaddingValues of its
+ * kernels/internal/types.h): more would give other results there.
+ * @throws BonsaiError 'unsupported-attribute'
+ */
+export function requireShort(where: string, window: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(window)) {
+    if (value <= mostShort) continue;
+    const message = `${name} is ${value}: the runtimes take at most ${mostShort}`;
+    throw new BonsaiError('unsupported-attribute', where, message, 'use a smaller one');
+  }
+}
+
 /** [n, outH, outW] of a window of kernelH × kernelW over an NHWC input. */
 export function windowOutput(
   input: Shape,

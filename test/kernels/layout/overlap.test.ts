@@ -221,6 +221,12 @@ describe('overlap: windowLead', () => {
     });
   }
 
+  it('of more pixels than any board holds is their size, which shares nothing', () => {
+    const rows = (inH: number) => shapeOf([inH, 2 ** 9, 2], 2, 1, 1, [0, 0]);
+    expect(windowLead(rows(2 ** 10))).to.equal(0);
+    expect(windowLead(rows(2 ** 10 + 1))).to.equal((2 ** 10 + 1) * 2 ** 10);
+  });
+
   it('is the least that is safe, whatever the shape and the walk', () => {
     fc.assert(
       fc.property(shapes, walks, (shape, walk) => {
