@@ -18,7 +18,7 @@ const limits = { baseMs: 10_000, msPerByte: 1, baseBytes: 2 ** 29, bytesPerByte:
 /** Of Node itself, TypeScript and what was loaded. */
 const ownBytes = 2 ** 29;
 /** Trials of one thread, which starts with an empty memory. */
-const sessionTrials = 2000;
+const sessionTrials = 500;
 const slowMs = 5000;
 
 /** Of all threads: the other one waits. */
@@ -129,7 +129,7 @@ async function conduct(module: string, what: string): Promise<void> {
   };
   for (let next = first; next < first + count; ) {
     next = await session(module, next, Math.min(next + sessionTrials, first + count), note);
-    if (next % sessionTrials === 0) console.log(`... ${next}`);
+    if (next % (20 * sessionTrials) === 0) console.log(`... ${next}`);
   }
   const sorted = [...outcomes].sort(([, a], [, b]) => b - a);
   console.log(

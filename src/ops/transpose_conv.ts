@@ -76,12 +76,12 @@ interface Reading {
 /** For each output along an axis what it reads, inputs ascending, as the reference adds them. */
 function readingsOf({ input, kernel, stride, pad, output }: TransposedAxis) {
   return Array.from({ length: output }, (_, o) => {
-    const readings: Reading[] = [];
-    for (let index = 0; index < input; index++) {
-      const tap = o + pad - index * stride;
-      if (tap >= 0 && tap < kernel) readings.push({ index, tap });
-    }
-    return readings;
+    const first = Math.max(0, Math.ceil((o + pad - kernel + 1) / stride));
+    const last = Math.min(input - 1, Math.floor((o + pad) / stride));
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i): Reading => {
+      const index = first + i;
+      return { index, tap: o + pad - index * stride };
+    });
   });
 }
 

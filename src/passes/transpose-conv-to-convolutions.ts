@@ -39,6 +39,11 @@ function mostElements(view: NodeView<TransposeConvAttrs>): number {
   return 2 ** 16 + 64 * elementCount(inputOf(view, 1).shape);
 }
 
+/** Phases make elements that are cut off, but not many times as many as stay. */
+function mostMade({ shape }: Pick<Tensor, 'shape'>): number {
+  return 2 ** 12 + 4 * elementCount(shape);
+}
+
 function convolutionsOf(
   node: Node,
   view: NodeView<TransposeConvAttrs>,
@@ -50,6 +55,8 @@ function convolutionsOf(
   // A runtime's padding is at most half of the kernel, which leaves none of these negative.
   if (parts.some(({ attrs }) => attrs.padTop < 0 || attrs.padLeft < 0)) return [node];
   const output = outputOf(view);
+  if (parts.reduce((sum, { shape }) => sum + elementCount(shape), 0) > mostMade(output))
+    return [node];
   const isSame = parts.every(({ shape }) => shape.join() === output.shape.join());
   const convolutions = parts.map((part, i) => {
     const name = parts.length === 1 ? node.name : `${node.name}/${i}`;

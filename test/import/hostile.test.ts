@@ -42,6 +42,11 @@ describe('files that would build far more than they hold', () => {
     expect(passed.nodes.map(({ op }) => op)).to.deep.equal(['transpose_conv']);
   });
 
+  it('a transposed convolution whose phases are cut off but for a few rows stays one', () => {
+    const passed = mainGraph(runPasses(imported([1000, 1], [6, 6]), { faithful: false }));
+    expect(passed.nodes.map(({ op }) => op)).to.deep.equal(['transpose_conv']);
+  });
+
   it('a stride with few zeros becomes convolutions', () => {
     const passed = mainGraph(runPasses(imported([8, 8], [48, 48]), { faithful: false }));
     expect(passed.nodes.map(({ op }) => op)).to.include('conv2d');

@@ -89,9 +89,10 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
     macs: () => 0,
     /** The bounds move with the elements. */
     range(view, inputs) {
-      if (view.outputs.some(({ shape }) => elementCount(shape) > mostTraced)) {
-        const all = hullOfMoves(moves(view), inputs);
-        return view.outputs.map((output) => sameBounds(output, all));
+      const all = moves(view);
+      if (movedCount(all) > mostTraced) {
+        const whole = hullOfMoves(all, inputs);
+        return view.outputs.map((output) => sameBounds(output, whole));
       }
       const moved = (['min', 'max'] as const).map((end) =>
         evaluate(
@@ -117,6 +118,11 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
 
 /** More elements than any board has memory for: to follow each takes seconds. */
 const mostTraced = 2 ** 20;
+
+function movedCount(moves: readonly Move[]): number {
+  const counts = moves.map(({ loops }) => elementCount(loops.map(({ extent }) => extent)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 /** The range of all that moves, and of what fills the rest. */
 function hullOfMoves(moves: readonly Move[], inputs: readonly (ChannelBounds | null)[]): Range {
