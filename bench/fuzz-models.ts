@@ -2,7 +2,7 @@
  * Mutants of model files on the whole way from bytes to C (test/support/mutants.ts), within limits
  * (campaign.ts); docs/reliability.md has the outcome.
  *
- *     npx tsx bench/fuzz-models.ts [FIRST] [COUNT]      100 000 mutants: an hour
+ *     npx tsx bench/fuzz-models.ts [FIRST] [COUNT]      100 000 mutants: half an hour
  */
 import { mutantOf, outcomeOfMutant } from '../test/support/mutants.js';
 import { campaign } from './campaign.js';
