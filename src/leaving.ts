@@ -31,13 +31,19 @@ export type Debt =
 export type Change =
   | { readonly id: number; readonly debt: Debt | null }
   | { readonly left: Left | null }
-  | { readonly isDocumentPrinted: boolean };
+  | { readonly document: PrintedDocument | null };
+
+/** What --json has on standard output. */
+export interface PrintedDocument {
+  /** The status that its error names; null: it has no error. */
+  readonly exit: number | null;
+}
 
 export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const debts = new Map<number, Debt>();
 let left: Left | null = null;
-let isDocumentPrinted = false;
+let document: PrintedDocument | null = null;
 let lastId = 0;
 let send: ((change: Change) => void) | null = null;
 
@@ -49,7 +55,7 @@ export function mirrorTo(sendChange: (change: Change) => void): void {
 /** Takes a change that another thread has sent. */
 export function applyChange(change: Change): void {
   if ('left' in change) left = change.left;
-  else if ('isDocumentPrinted' in change) isDocumentPrinted = change.isDocumentPrinted;
+  else if ('document' in change) document = change.document;
   else if (change.debt !== null) debts.set(change.id, change.debt);
   else debts.delete(change.id);
 }
@@ -86,11 +92,11 @@ export function tellIfStopped(what: Left | null): void {
 export const leftBehind = () => left;
 
 /** --json promises one document: a second must not follow. */
-export function setDocumentPrinted(isPrinted: boolean): void {
-  make({ isDocumentPrinted: isPrinted });
+export function setPrintedDocument(printed: PrintedDocument | null): void {
+  make({ document: printed });
 }
 
-export const hasPrintedDocument = () => isDocumentPrinted;
+export const printedDocument = () => document;
 
 /** Time between the request to end and the end of processes that are owed. */
 const endGraceMs = 100;

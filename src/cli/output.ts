@@ -6,7 +6,7 @@ import {
   isSystemError,
   refusedBySystem,
 } from '../errors.js';
-import { hasPrintedDocument, type Left, leftBehind, owe, setDocumentPrinted } from '../leaving.js';
+import { type Left, leftBehind, owe, printedDocument, setPrintedDocument } from '../leaving.js';
 import { printable, printableJson } from '../printable.js';
 import type { Progress } from '../progress.js';
 
@@ -41,11 +41,12 @@ export function terminalColumns(): number {
 
 /** Call this before another command. */
 export function forgetDocument(): void {
-  setDocumentPrinted(false);
+  setPrintedDocument(null);
 }
 
-export function printJson(value: unknown): void {
-  setDocumentPrinted(true);
+export function printJson(value: object): void {
+  const { error } = value as { error?: { exit?: number } };
+  setPrintedDocument({ exit: error?.exit ?? null });
   process.stdout.write(`${printableJson(value)}\n`);
 }
 
@@ -68,19 +69,20 @@ export function conclude(
 
 /**
  * Tells that a signal ends the process, and what it leaves behind. With --json stdout gets it as one
- * document, unless one was printed before. Returns the exit status.
+ * document, unless one was printed before. Returns the exit status: that of an error which was printed.
  */
 export function reportStop(
   signal: NodeJS.Signals,
   number: number,
   asked: { json: boolean },
 ): number {
-  const exit = 128 + number;
+  // An error that was told before has ended the command, not the signal.
+  const exit = printedDocument()?.exit ?? 128 + number;
   const left = leftBehind();
   const { where, message, hint } = left ?? {
     ...{ where: 'bonsaic', message: `was stopped by ${signal}`, hint: 'run the command again' },
   };
-  if (asked.json && !hasPrintedDocument()) {
+  if (asked.json && printedDocument() === null) {
     printJson({ error: { code: 'stopped', exit, where, message, hint } });
   }
   if (left !== null) noteFault({ where, message, hint });
@@ -172,7 +174,7 @@ export function reportUsage(text: string, asked: { json: boolean }): number {
  * as one document, unless a document with the result was printed before.
  */
 export function reportError(thrown: unknown, asked: { json: boolean }): number {
-  const json = asked.json && !hasPrintedDocument();
+  const json = asked.json && printedDocument() === null;
   const error = isSystemError(thrown) ? refusedBySystem(thrown) : thrown;
   if (error instanceof BonsaiError) {
     if (json) printJson({ error: documentOf(error) });

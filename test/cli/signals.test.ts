@@ -1,6 +1,7 @@
 /** Signals to every command, at a few moments; bench/signals.ts tries many, and takes the time. */
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
+import { forgetDocument, printJson, reportStop } from '../../src/cli/output.js';
 import { longestEndMs } from '../../src/cli/supervise.js';
 import { makeRandom } from '../../src/compress/random.js';
 import {
@@ -40,6 +41,22 @@ describe(`a signal ends every command (seed ${seed})`, () => {
       }
     });
   }
+
+  it('an error whose document was printed before the signal keeps its status', () => {
+    const statusAfter = (document: object) => {
+      const write = process.stdout.write;
+      process.stdout.write = () => true;
+      try {
+        printJson(document);
+        return reportStop('SIGTERM', 15, { json: true });
+      } finally {
+        process.stdout.write = write;
+        forgetDocument();
+      }
+    };
+    expect(statusAfter({ error: { code: 'flash', exit: 5 } })).to.equal(5);
+    expect(statusAfter({ outputs: [] })).to.equal(143);
+  });
 
   it('all that the end waits for leaves time to end within 2 s', () => {
     expect(longestEndMs).to.be.within(1000, 1800);

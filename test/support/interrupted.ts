@@ -15,11 +15,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { recoverProject } from '../../src/build/project.js';
 import { recoverOutput } from '../../src/compress/output.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { cliPath } from './cli.js';
 import { FloatNetwork } from './float-network.js';
+import { processesOf } from './signals.js';
 
 export interface Interrupted {
   readonly name: string;
@@ -137,6 +139,8 @@ export async function killedIn(root: string, command: string, afterMs: number): 
   const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
   const [status] = (await once(child, 'exit')) as [number | null];
   clearTimeout(timer);
+  // A compiler that it has started may go on for a moment, and then removes its temporary files.
+  while (processesOf(join(root, 'tmp')).length > 0) await sleep(10);
   return status !== null;
 }
 

@@ -84,7 +84,10 @@ export const stoppedCommands: readonly StoppedCommand[] = [
   },
   {
     name: 'flash',
-    args: (_, at) => ['flash', join(at, 'image.bin'), '--target', 'stm32g0b1', '--port', tty(at)],
+    args: (_, at) => [
+      ...['flash', join(at, 'image.bin'), '--foreign'],
+      ...['--target', 'stm32g0b1', '--port', tty(at)],
+    ],
     hasJson: true,
     needs: ['socat'],
   },
@@ -179,7 +182,7 @@ function ended(child: ChildProcess): Promise<{ status: number | null; by: NodeJS
 }
 
 /** Processes of a run: all inherit its TMPDIR. */
-function processesOf(folder: string): number[] {
+export function processesOf(folder: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
@@ -340,7 +343,8 @@ export function faultOf(command: StoppedCommand, attempt: Attempt, stopped: Stop
   try {
     const { error } = JSON.parse(stdout);
     if (!isStopped || error === undefined) return '';
-    const isRight = error.code === 'stopped' && error.exit === expected;
+    // An error of its own may have been told before the signal.
+    const isRight = error.exit === status && (error.code === 'stopped' || command.name === 'flash');
     return isRight ? '' : `document ${JSON.stringify(error)}`;
   } catch (error) {
     return `stdout is no document: ${(error as Error).message}: ${stdout.slice(0, 200)}`;
