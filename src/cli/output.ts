@@ -46,8 +46,10 @@ export function forgetDocument(): void {
 
 export function printJson(value: object): void {
   const { error } = value as { error?: { exit?: number } };
+  // Its text may take a while, in which a signal may end the thread: nothing is printed then.
+  const text = `${printableJson(value)}\n`;
   setPrintedDocument({ exit: error?.exit ?? null });
-  process.stdout.write(`${printableJson(value)}\n`);
+  process.stdout.write(text);
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 } from 'node:worker_threads';
 import { serveSerial } from '../device/serial-bridge.js';
 import { BonsaiError } from '../errors.js';
-import { applyChange, type Change, settle } from '../leaving.js';
+import { applyChange, type Change, printedDocument, settle } from '../leaving.js';
 import { reportError, reportStop, watchOutput } from './output.js';
 
 /** A signal that the process got. */
@@ -44,7 +44,7 @@ export interface FromMain {
   readonly what: 'stop' | 'resize';
 }
 
-/** From a signal on: to the end of a thread that does not listen, and of one that saves its state. */
+/** From a signal on: to the end of a thread that does not listen, and of one that saves or prints. */
 const graceMs = { asked: 500, taken: 1200 };
 /** From there on: to the end of a thread that native code keeps. */
 const nativeGraceMs = 300;
@@ -137,7 +137,8 @@ class Supervised {
     if (this.isListening) {
       this.ask('stop');
       await sleep(graceMs.asked);
-      if (this.endsByItself) await sleep(graceMs.taken - graceMs.asked);
+      const isBusy = this.endsByItself || printedDocument() !== null;
+      if (isBusy) await sleep(graceMs.taken - graceMs.asked);
     }
     this.endsByItself = false;
     void this.worker.terminate();

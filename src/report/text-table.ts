@@ -1,11 +1,8 @@
 /**
- * Text tables that fit the terminal: long cells wrap, and nothing is cut off. cliui draws the rows.
- * This file has what no library of tables does: it fits columns to the terminal, splits a table
- * that is too wide into blocks of columns, and breaks names of layers and kernels at their slashes
- * and underscores.
+ * Text tables that fit the terminal: long cells wrap, and nothing is cut off. This file has what no
+ * library of tables does: it fits columns to the terminal, splits a table that is too wide into
+ * blocks of columns, and breaks names of layers and kernels at their slashes and underscores.
  */
-import cliui from 'cliui';
-// The version that cliui uses: both must agree on every width.
 import stringWidth from 'string-width';
 
 export interface TableOptions {
@@ -53,7 +50,7 @@ function columnOf(
   index: number,
   isNumber: boolean,
 ): Column {
-  // A line break would end the row. cliui composes characters: do so before they are measured.
+  // A line break would end the row.
   const cells = rows.map((row) => (row[index] ?? '').replace(/\s+/g, ' ').normalize());
   const cellWidth = cells.reduce((most, cell) => Math.max(most, stringWidth(cell)), 0);
   const widest = Math.max(cellWidth, stringWidth(title));
@@ -82,28 +79,30 @@ function widthOf(columns: readonly Column[]): number {
 
 function blockText(block: readonly Column[], width: number): string {
   const widths = widthsOf(block, width);
-  const total = widths.reduce((sum, columns) => sum + columns, gap * (widths.length - 1));
-  // Numbers stay whole, on lines that the terminal breaks.
-  const page = cliui({ width: Math.max(width, total) });
-  const draw = (cells: readonly string[]) =>
-    page.div(
-      ...block.map(({ isNumber }, i) => {
-        const [text, columns] = [cells[i] ?? '', widths[i] as number];
-        const space = i === 0 ? 0 : gap;
-        return {
-          text: wrap(text, columns).join('\n'),
-          width: columns + space,
-          align: isNumber ? ('right' as const) : ('left' as const),
-          padding: [0, 0, 0, space] as const,
-        };
-      }),
-    );
-  draw(block.map(({ title }) => title));
-  draw(widths.map((columns) => '─'.repeat(columns)));
-  for (const [row] of block[0]?.cells.entries() ?? []) {
-    draw(block.map(({ cells }) => cells[row] ?? ''));
-  }
-  return page.toString();
+  const draw = (cells: readonly string[]) => rowText(block, widths, cells);
+  const rows = block[0]?.cells.map((_, row) => draw(block.map(({ cells }) => cells[row] ?? '')));
+  const titles = draw(block.map(({ title }) => title));
+  const rule = draw(widths.map((columns) => '─'.repeat(columns)));
+  return [titles, rule, ...(rows ?? [])].join('\n');
+}
+
+/** A row, as high as its highest cell. Its lines have no spaces at their end. */
+function rowText(
+  block: readonly Column[],
+  widths: readonly number[],
+  cells: readonly string[],
+): string {
+  const wrapped = cells.map((cell, i) => wrap(cell, widths[i] as number));
+  const height = Math.max(...wrapped.map((lines) => lines.length));
+  const lines = Array.from({ length: height }, (_, y) => {
+    const texts = block.map(({ isNumber }, i) => {
+      const text = wrapped[i]?.[y] ?? '';
+      const spare = ' '.repeat(Math.max(0, (widths[i] as number) - stringWidth(text)));
+      return isNumber ? spare + text : text + spare;
+    });
+    return texts.join(' '.repeat(gap)).trimEnd();
+  });
+  return lines.join('\n');
 }
 
 /** The least widths, with the spare width given to the columns that lack most. */

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { forgetDocument, printJson, reportStop } from '../../src/cli/output.js';
 import { longestEndMs } from '../../src/cli/supervise.js';
 import { makeRandom } from '../../src/compress/random.js';
+import { printedDocument } from '../../src/leaving.js';
 import {
   faultOf,
   type Given,
@@ -17,6 +18,18 @@ import { needs } from '../support/skip.js';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const moments = [150, 600, 1500];
+
+/** Calls `work`, as the first to print, with no output to the test's own. */
+function silently<T>(work: () => T): T {
+  const write = process.stdout.write;
+  forgetDocument();
+  process.stdout.write = () => true;
+  try {
+    return work();
+  } finally {
+    process.stdout.write = write;
+  }
+}
 
 describe(`a signal ends every command (seed ${seed})`, () => {
   let given: Given;
@@ -43,19 +56,26 @@ describe(`a signal ends every command (seed ${seed})`, () => {
   }
 
   it('an error whose document was printed before the signal keeps its status', () => {
-    const statusAfter = (document: object) => {
-      const write = process.stdout.write;
-      process.stdout.write = () => true;
-      try {
+    const statusAfter = (document: object) =>
+      silently(() => {
         printJson(document);
         return reportStop('SIGTERM', 15, { json: true });
-      } finally {
-        process.stdout.write = write;
-        forgetDocument();
-      }
-    };
+      });
     expect(statusAfter({ error: { code: 'flash', exit: 5 } })).to.equal(5);
     expect(statusAfter({ outputs: [] })).to.equal(143);
+  });
+
+  it('a document counts as printed when its text is there, not while it is made', () => {
+    let whileMade: unknown;
+    const document = {
+      toJSON: () => {
+        whileMade = printedDocument();
+        return { error: { code: 'flash', exit: 5 } };
+      },
+    };
+    silently(() => printJson(document));
+    expect(whileMade).to.equal(null);
+    expect(printedDocument()).to.not.equal(null);
   });
 
   it('all that the end waits for leaves time to end within 2 s', () => {
