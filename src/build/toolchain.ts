@@ -7,6 +7,7 @@ import { BonsaiError } from '../errors.js';
 import { oweEnd } from '../leaving.js';
 import type { Target } from '../target/index.js';
 import { installHint } from './install.js';
+import { makeTemporaryFolder } from './temporary.js';
 
 export interface Toolchain {
   /** The program and the arguments that the user gave with it. */
@@ -30,23 +31,40 @@ const mostOutputBytes = 64 * 1024 * 1024;
 /**
  * Runs a program to its end with its output captured.
  *
+ * @param cwd the folder that it works in; undefined: it has no work, it only answers
  * @returns null when the program does not exist
  * @throws BonsaiError 'toolchain' when it cannot be run, is killed, takes too long or prints too
  * much
  */
-export function runTool(
+export async function runTool(
   program: string,
   args: readonly string[],
   cwd?: string,
 ): Promise<Output | null> {
+  if (cwd === undefined) return outcomeOf(program, started(program, args, {}), cwd);
+  // A compiler that is killed leaves its temporary files.
+  const temporary = makeTemporaryFolder('tools');
+  try {
+    return await outcomeOf(program, started(program, args, { TMPDIR: temporary.path }, cwd), cwd);
+  } finally {
+    temporary.remove();
+  }
+}
+
+function started(
+  program: string,
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv,
+  cwd?: string,
+): ChildProcessWithoutNullStreams {
   // The linker's messages are parsed, so they must not be translated.
-  const env = { ...process.env, LC_ALL: 'C' };
+  const env = { ...process.env, ...variables, LC_ALL: 'C' };
   // Detached, so that Ctrl-C reaches bonsaic alone, and what the program has started ends with it.
   const child = spawn(program, args, { cwd, env, stdio: 'pipe', detached: true });
   oweEnd(child);
   child.stdin.on('error', () => {});
   child.stdin.end();
-  return outcomeOf(program, child, cwd);
+  return child;
 }
 
 function outcomeOf(

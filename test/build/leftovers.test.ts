@@ -19,6 +19,7 @@ import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { recoverProject, writeProject } from '../../src/build/project.js';
 import { inTemporaryDirectory } from '../../src/build/temporary.js';
+import { runTool } from '../../src/build/toolchain.js';
 import { recoverOutput, withOutput, writeOutput } from '../../src/compress/output.js';
 import { writeWhole } from '../../src/durable.js';
 import { BonsaiError } from '../../src/errors.js';
@@ -157,5 +158,21 @@ describe('leftovers of killed commands', () => {
     expect(refused).to.be.instanceOf(BonsaiError);
     expect((refused as BonsaiError).message).to.match(/a disk is mounted/);
     expect(basename((refused as BonsaiError).hint)).to.equal('NAME');
+  });
+
+  it('temporary files of a compiler that is killed', async () => {
+    const here = process.env.TMPDIR;
+    const place = join(parent, 'tmp');
+    mkdirSync(place);
+    process.env.TMPDIR = place;
+    try {
+      const script = 'echo > "$TMPDIR/cc1234.s"; kill -9 $$';
+      const error = await runTool('sh', ['-c', script], parent).catch((fault) => fault);
+      expect(error).to.be.instanceOf(BonsaiError);
+      expect(readdirSync(place)).to.deep.equal([]);
+    } finally {
+      if (here === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = here;
+    }
   });
 });
