@@ -14,6 +14,7 @@ import {
 import { issueText } from '../issues.js';
 import { evaluateGraph, initialStates } from '../ops/evaluate.js';
 import type { IoTensor, Plan } from '../plan/types.js';
+import { guardPairs, type PairPath } from './vector-guard.js';
 import { type Fault, fromOwn, isOwnTyped, type Port } from './vector-types.js';
 
 /** The expected checksum of a source operator's output. */
@@ -76,15 +77,12 @@ export function readVectors(
   plan: Plan,
   edgeTypes?: Module['edgeTypes'],
 ): VectorPair[] {
+  if (text.length > largeBytes && typeof text !== 'string') requirePairs(text, where, plan);
   const json = parseJson(text, where);
   const isSequences = typeof json === 'object' && json !== null && 'sequences' in json;
   const file = isSequences ? sequencesFile : pairsFile;
   const parsed = file.safeParse(json, { error: issueText });
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const place = issue === undefined || issue.path.length === 0 ? '' : `${placeOf(issue.path)} `;
-    throw new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
-  }
+  if (!parsed.success) throw misshapen(where, parsed.error);
   const { data } = parsed;
   const all = 'pairs' in data ? data.pairs : data.sequences.flat();
   const sides = sidesOf(plan, edgeTypes, data.type, all, where);
@@ -111,6 +109,40 @@ export function readVectors(
       continues: i > 0,
     })),
   );
+}
+
+/** @param path of what was parsed */
+function misshapen(where: string, { issues }: z.ZodError, path: PairPath = []): BonsaiError {
+  const [issue] = issues;
+  const whole = [...path, ...(issue?.path ?? [])];
+  const place = whole.length === 0 ? '' : `${placeOf(whole)} `;
+  return new BonsaiError('bad-vectors', where, `${place}${issue?.message}`, formatHint);
+}
+
+/** Below it, whatever a file has costs little. */
+const largeBytes = 2 ** 20;
+/** Of a value in a file that indents it deeply, and of all else that a pair has: its checksums. */
+const mostBytesOf = { value: 64, rest: 2 ** 20 };
+/** A model that streams may be given whole windows. */
+const mostRuns = 1024;
+
+/** @throws BonsaiError 'bad-vectors' at the first pair that has another shape, or more than the model takes */
+function requirePairs(bytes: Uint8Array, where: string, plan: Plan): void {
+  const runs = plan.options.stream === undefined ? 1 : mostRuns;
+  const values = [...plan.inputs, ...plan.outputs].map(({ shape }) => elementCount(shape));
+  const count = runs * values.reduce((sum, one) => sum + one, 0);
+  const mostBytes = mostBytesOf.rest + mostBytesOf.value * count;
+  guardPairs(bytes, {
+    mostBytes,
+    check(value, path) {
+      const parsed = pair.safeParse(value, { error: issueText });
+      if (!parsed.success) throw misshapen(where, parsed.error, path);
+    },
+    refuse(pairs) {
+      const message = `has more than ${mostBytes} bytes after ${pairs} pairs without another`;
+      throw new BonsaiError('bad-vectors', where, message, formatHint);
+    },
+  });
 }
 
 type Pair = z.infer<typeof pair>;

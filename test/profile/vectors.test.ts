@@ -137,6 +137,46 @@ describe('profile/vectors', () => {
     });
   }
 
+  describe('a large file ends at its first wrong pair, before the rest is read', () => {
+    const large = 2 ** 21;
+    // Nothing after it is JSON.
+    const behind = (text: string) => Buffer.from(text.padEnd(large, '!'));
+    const right = JSON.stringify(good);
+    const rows = [
+      ['an array as a pair', '{"pairs":[[],', /^pair 0 is an array/],
+      [
+        'a pair without output',
+        `{"pairs":[${right},{"input":[1,2,3]},`,
+        /^pair 1, output is missing/,
+      ],
+      ['one in a sequence', `{"sequences":[[${right}],[${right},7,`, /^sequence 1, pair 1 /],
+      [
+        'a pair that does not end',
+        `{"pairs":[${right},{"input":[${'1,'.repeat(large)}`,
+        /after 1 pairs/,
+      ],
+      ['what is no pair', `{"type":"${' '.repeat(large)}`, /after 0 pairs/],
+      ['JSON that is broken before', `{"pairs":[${right},,`, /^is not JSON/],
+    ] as const;
+    for (const [edge, text, message] of rows) {
+      it(edge, () => {
+        const error = thrownBy(() => readVectors(behind(text), 'v.json', plan));
+        expect([error.code, error.where]).to.deep.equal(['bad-vectors', 'v.json']);
+        expect(error.message).to.match(message);
+      });
+    }
+
+    it('and is read as a small one where all are right', () => {
+      const many = Array.from({ length: large / right.length }, () => good);
+      const [expected] = readVectors(pairs(good), 'v.json', plan);
+      for (const file of [{ pairs: many }, { sequences: [[good], many] }]) {
+        const read = readVectors(Buffer.from(JSON.stringify(file)), 'v.json', plan);
+        expect(read.length).to.be.at.least(many.length);
+        expect(read.at(-1)?.outputs).to.deep.equal(expected?.outputs);
+      }
+    });
+  });
+
   it('says that one input is flat, where it is given as rows', () => {
     const rows = pairs({ ...good, input: [[1], [2], [3]] });
     expect(thrownBy(() => readVectors(rows, 'v.json', plan)).hint).to.match(/, flat;/);
