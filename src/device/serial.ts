@@ -1,4 +1,5 @@
 /** A board on a serial port, by the package serialport. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SerialPort } from 'serialport';
 import { BonsaiError } from '../errors.js';
 import { openError, refusalOf, requireNoLockFile } from './access.js';
@@ -70,15 +71,26 @@ export async function openHere(path: string, settings: LineSettings): Promise<Li
   };
 }
 
+/** A lock that no program has ends by itself: the kernel keeps that of a closed port until its last transfer is over. */
+const orphanedLock = { mostMs: 1000, pollMs: 50 };
+
 /** The binding takes an exclusive flock, which the kernel releases even after kill -9. */
 async function openPort(path: string, settings: LineSettings): Promise<SerialPort> {
   requireNoLockFile(path);
   // Loaded on use, since it brings a native module that most commands do not need.
   const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, ...settings, autoOpen: false });
-  const error = await new Promise<Error | null>((resolve) => {
-    port.open((failed) => resolve(failed));
-  });
+  const tryOnce = () =>
+    new Promise<Error | null>((resolve) => {
+      port.open((failed) => resolve(failed));
+    });
+  const isOrphaned = (error: Error) => refusalOf(error) === 'busy' && holdersOf(path).length === 0;
+  const { mostMs, pollMs } = orphanedLock;
+  let error = await tryOnce();
+  for (let ms = 0; ms < mostMs && error !== null && isOrphaned(error); ms += pollMs) {
+    await sleep(pollMs);
+    error = await tryOnce();
+  }
   if (error === null) return port;
   throw refusalOf(error) === 'missing' ? await missingPort(path) : openError(path, error);
 }

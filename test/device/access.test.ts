@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { openError, type Surroundings } from '../../src/device/access.js';
 import { holdersOf, namesOf } from '../../src/device/holders.js';
@@ -199,6 +200,20 @@ describe('device: two programs on one port', () => {
       expect((own as BonsaiError).message).to.include('in use');
       await link.close();
       await (await openLink(pty.path)).close();
+    } finally {
+      pty.unplug();
+    }
+  });
+
+  it('waits for a lock that no other program has: it ends with what this one sends', async () => {
+    const module = chainModule(8);
+    const pty = await onPty(new FakeBoard(module, manifestOf(module)));
+    try {
+      const first = await openLink(pty.path);
+      const second = openLink(pty.path);
+      await sleep(200);
+      await first.close();
+      await (await second).close();
     } finally {
       pty.unplug();
     }

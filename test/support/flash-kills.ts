@@ -37,7 +37,7 @@ export interface KillRow {
 }
 
 /** Hang guard of a command. */
-const mostMs = 120_000;
+const mostFlashMs = 120_000;
 
 interface Built {
   readonly path: string;
@@ -94,14 +94,15 @@ interface End {
   readonly said: string;
 }
 
-function ended(child: ChildProcess): Promise<End> {
+/** @param mostMs hang guard; undefined: it ends when it is told to */
+function ended(child: ChildProcess, mostMs?: number): Promise<End> {
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (text: Buffer) => {
       said += text;
     });
   }
-  const guard = setTimeout(() => child.kill('SIGKILL'), mostMs);
+  const guard = mostMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), mostMs);
   return new Promise((resolve) => {
     child.once('close', (status) => {
       clearTimeout(guard);
@@ -143,7 +144,7 @@ export async function killRow(name: string, kills: number, seed: number): Promis
     };
     const whole = async (image: Built) => {
       const begin = performance.now();
-      const { status, said } = await ended(flashing(target, image, board?.port ?? ''));
+      const { status, said } = await ended(flashing(target, image, board?.port ?? ''), mostFlashMs);
       return { status, said, ms: performance.now() - begin };
     };
     board = await again();
@@ -153,7 +154,7 @@ export async function killRow(name: string, kills: number, seed: number): Promis
     for (let i = 0; i < kills; i++) {
       board = await again();
       const child = flashing(target, fresh, board.port);
-      const end = ended(child);
+      const end = ended(child, mostFlashMs);
       // Every second one as soon as it talks to the board, since most of the time is the start of Node.
       if (i % 2 === 1) await Promise.race([end, begun(child)]);
       const mostMs = i % 2 === 1 ? usualMs / 2 : usualMs;
