@@ -83,7 +83,10 @@ function session(
   });
   return new Promise<number>((resolve) => {
     let current = { number: from, name: '', fileBytes: 0, since: Infinity };
+    let isOver = false;
     const end = (outcome: string) => {
+      if (isOver) return;
+      isOver = true;
       clearInterval(watch);
       const ms = cpuMs() - current.since;
       note({ number: current.number, outcome, ms, rss: process.memoryUsage().rss }, current.name);
@@ -104,6 +107,7 @@ function session(
       current.since = Infinity;
       note(message, current.name);
       if (message.number + 1 < to) return;
+      isOver = true;
       clearInterval(watch);
       resolve(to);
     });
@@ -112,6 +116,7 @@ function session(
       console.log(error.stack);
       end(`FAULT ${error.message}`);
     });
+    worker.once('exit', (code) => end(`FAULT exit ${code}`));
   });
 }
 
@@ -123,7 +128,9 @@ async function conduct(module: string, what: string): Promise<void> {
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     slowest = Math.max(slowest, ms);
     largest = Math.max(largest, rss);
-    if (/^[A-Z]/.test(outcome) || ms > slowMs) {
+    const isFault = /^[A-Z]/.test(outcome);
+    if (isFault) process.exitCode = 1;
+    if (isFault || ms > slowMs) {
       console.log(`${number} ${name}: ${outcome}, ${Math.round(ms)} ms, ${rss >> 20} MB`);
     }
   };

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isSystemError } from './errors.js';
+import { owe } from './leaving.js';
 
 /** Whether a process of this machine has the id. */
 export function isAlive(pid: number): boolean {
@@ -42,6 +43,7 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
   const folder = dirname(path);
   const fresh = join(folder, `.${basename(path)}.bonsaic-new-${process.pid}`);
   removeUnfinished(folder);
+  const settled = owe({ owes: 'removal', path: fresh });
   try {
     const before = statSync(path, { throwIfNoEntry: false });
     writeSynced(fresh, contents);
@@ -50,6 +52,7 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
     renameSync(fresh, path);
   } finally {
     rmSync(fresh, { force: true });
+    settled();
   }
   syncFolder(folder);
 }
@@ -86,11 +89,16 @@ export function writeSynced(path: string, contents: string | Uint8Array): void {
   writeFileSync(path, contents, { flush: true });
 }
 
+/** Has a file's contents on the disk. */
+export const syncFile = (path: string) => sync(path);
+
 /** Has the names in a folder on the disk; not every system and file system offers that. */
-export function syncFolder(folder: string): void {
+export const syncFolder = (folder: string) => sync(folder);
+
+function sync(path: string): void {
   let descriptor: number | null = null;
   try {
-    descriptor = openSync(folder, 'r');
+    descriptor = openSync(path, 'r');
     fsyncSync(descriptor);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;

@@ -41,7 +41,7 @@ const kinds = {
   vectors: { what: 'vectors', maxBytes: 256 * megabyte },
   // One sample: a recording, an image.
   sample: { what: 'a sample', maxBytes: 64 * megabyte },
-  // A JavaScript string holds at most twice as much.
+  // Read row by row.
   table: { what: 'a table of samples', maxBytes: 256 * megabyte },
   data: { what: 'samples', maxBytes: 1024 * megabyte },
   labels: { what: 'labels', maxBytes: megabyte },

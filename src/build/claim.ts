@@ -2,7 +2,7 @@
  * Locks on output directories: one process at a time changes one (writes sources, builds), and as
  * many as like use what is built there.
  */
-import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { isAlive, namesIn, removeIfAllowed } from '../durable.js';
@@ -207,7 +207,9 @@ export function removeDeadMarks(place: string): void {
   const lock = lockOf(place);
   const holder = holderOf(lock);
   const isOwn = (held.get(place)?.claims ?? 0) > 0;
-  if (holder !== null && !isOwn && (holder === process.pid || !isAlive(holder))) removeStale(lock);
+  if (holder !== null && !isOwn && (holder === process.pid || !isAlive(holder))) {
+    removeStale(lock, holder);
+  }
 }
 
 /** Creates the lock. @returns the process that has it; null: this one, or there are no locks there */
@@ -224,19 +226,23 @@ function take(lock: string): number | null {
     if (holder === null) continue;
     // This process's id without a claim of its own: left by an earlier process with the same id.
     if (holder !== process.pid && isAlive(holder)) return holder;
-    removeStale(lock);
+    removeStale(lock, holder);
   }
 }
 
-/** Renames the lock first: of two processes that find it, only one succeeds. */
-function removeStale(lock: string): void {
+/**
+ * Removes a lock that a process has left. Of two that find it, one may come when the other has its own
+ * lock there already: it looks again at what it has taken away, and puts that back.
+ */
+export function removeStale(lock: string, holder: number): void {
   const mine = `${lock}-stale-${process.pid}`;
   try {
     renameSync(lock, mine);
-    rmSync(mine, { force: true });
+    if (holderOf(mine) !== holder) linkSync(mine, lock);
   } catch {
-    // Another process has removed it.
+    // Another process has removed it, or has taken the place meanwhile.
   }
+  removeIfAllowed(mine);
 }
 
 /** The process id in a lock; null if the lock was released in the meantime. */

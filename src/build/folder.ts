@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { isUnfinished, removeUnfinished, syncFolder, writeSynced } from '../durable.js';
+import { isUnfinished, removeUnfinished, syncFile, syncFolder, writeSynced } from '../durable.js';
 import { BonsaiError, InternalError, isSystemError, writing } from '../errors.js';
 import { makeFolders } from '../files.js';
 import { owe } from '../leaving.js';
@@ -97,7 +97,8 @@ export function writeFolder(
 }
 
 /** Innermost first; others may have put something there meanwhile. */
-function removeEmpty(folders: readonly string[]): void {
+/** Removes folders, of which the outermost is the first, as far as nothing is in them. */
+export function removeEmpty(folders: readonly string[]): void {
   for (const folder of [...folders].reverse()) {
     try {
       rmdirSync(folder);
@@ -220,6 +221,8 @@ function recover(kind: FolderKind, target: string): void {
     // The user may have created an empty directory in its place.
     if (existsSync(target) && readdirSync(target).length === 0) rmdirSync(target);
     if (!existsSync(target)) renameSync(existsSync(fresh) ? fresh : old, target);
+    // The old version is the only one until the names are on the disk.
+    if (!isTemporary(target)) syncFolder(dirname(target));
     if (kind.isOurs(target)) rmSync(old, { recursive: true, force: true });
   }
   rmSync(fresh, { recursive: true, force: true });
@@ -307,6 +310,7 @@ function linkInside(target: string, fresh: string, path: string, directory: stri
     if (!/^(EPERM|ENOTSUP|EMLINK|EACCES)$/.test((error as NodeJS.ErrnoException).code ?? ''))
       throw error;
     cpSync(join(target, path), place, { preserveTimestamps: true, verbatimSymlinks: true });
+    if (lstatSync(place).isFile()) syncFile(place);
   }
 }
 

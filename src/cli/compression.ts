@@ -138,19 +138,16 @@ function costsFor(flags: CompressionFlags & { readonly target: string }): Materi
 /** What `run` with the same options tells of a result; undefined without a board that bonsaic builds. */
 function linkFor(path: string, flags: CompressionFlags): CompressRequest['link'] {
   if (flags.target === undefined) return undefined;
-  const { target } = withMeasuredCosts(loadTarget(flags.target));
+  const { target } = withMeasuredCosts(loadTarget(flags.target), null);
   if (isLibrary(target)) return undefined;
   const options = compileOptions(flags);
   // The steps' own progress is shown.
   const progress: Progress = (_, work) => Promise.resolve(work(() => {}));
   const job = { progress, budgets: {}, xip: options.xip };
   return async (bytes) => {
-    const board = await figuresOn({ bytes, path, target, options }, job);
+    const { board, refusal } = await figuresOn({ bytes, path, target, options }, job);
     const { ms, flashBytes, ramBytes, basis, note } = board;
-    return {
-      ...{ ms: ms ?? 0, flashBytes: flashBytes ?? 0, ramBytes: ramBytes ?? 0 },
-      ...{ basis: basis ?? 'estimated', note },
-    };
+    return { linked: { ms, flashBytes, ramBytes, basis, note }, refusal };
   };
 }
 

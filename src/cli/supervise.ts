@@ -58,10 +58,11 @@ export const longestEndMs = graceMs.taken + nativeGraceMs + flushMs;
 export async function supervise(args: readonly string[], signals: Signals): Promise<never> {
   const asked = { json: args.includes('--json') };
   watchOutput();
+  const command = new Supervised(args);
   process.on('uncaughtException', (error) => {
+    command.settle();
     process.exit(reportError(error, asked));
   });
-  const command = new Supervised(args);
   signals.tell = (heard) => {
     if (signals.heard === heard) void command.stop();
     else command.abandon();

@@ -145,7 +145,9 @@ export async function compressModel(
   for (const text of warnings) warn(text);
   if (goals !== null) checkGoals(goals, workshop.standard);
   const how = asked ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
-  const { stage, made, linked } = await resultOf(request, prepared, workshop, how, progress);
+  const { stage, made, linked, refusal } = await resultOf(
+    ...[request, prepared, workshop, how, progress],
+  );
   const { steps } = stage;
   const tried = workshop.tried.map((step) => ({ ...step, kept: steps.includes(step) }));
   const { data, seed } = prepared.surroundings;
@@ -156,7 +158,7 @@ export async function compressModel(
     cost: stage.cost,
     linked,
   };
-  const fault = goals === null ? null : goalsFault(request.path, goals, reached);
+  const fault = goals === null ? null : goalsFault(request.path, goals, { ...reached, refusal });
   const nearest = fault === null ? [] : nearestTo(workshop, goals ?? {}, stage);
   const { minAccuracy } = goals ?? {};
   const faults = resultWarnings({ ...made.answered, test: prepared.test, cost, minAccuracy });
@@ -208,11 +210,12 @@ async function resultOf(
       ? follow(workshop, how)
       : chooseSteps(workshop, prepared.surroundings, aim, how));
     const made = await progress('Compare on the test samples', () => judged(prepared, stage));
-    if (link === undefined || !hasBudget(budgets)) return { stage, made, linked: null };
-    const linked = await progress('Build and run the result', () => link(made.file));
+    if (link === undefined || !hasBudget(budgets))
+      return { stage, made, linked: null, refusal: null };
+    const { linked, refusal } = await progress('Build and run the result', () => link(made.file));
     const next = tightened(aim, budgets, linked);
     const isLast = 'steps' in how || trial === mostTrials || strain(aim, stage.cost) > 1;
-    if (next === null || isLast) return { stage, made, linked };
+    if (next === null || isLast) return { stage, made, linked, refusal };
     aim = next;
   }
 }

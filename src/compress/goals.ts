@@ -143,11 +143,13 @@ export interface Reached {
   readonly cost: CostFigures | null;
   /** By which it is judged, where it was built. */
   readonly linked?: Linked | null;
+  /** Why the board does not take it, whatever the budgets are; null: it does. */
+  readonly refusal?: BonsaiError | null;
 }
 
 /** 'over-budget' with what the best result needs and lacks; null if it meets all goals. */
 export function goalsFault(where: string, goals: Goals, reached: Reached): BonsaiError | null {
-  const { got, standard, cost, linked = null } = reached;
+  const { got, standard, cost, linked = null, refusal = null } = reached;
   const figures = linked ?? cost;
   const over = figures === null ? [] : budgets(goals, figures).filter((b) => b.needed > b.most);
   const isEstimate = (flag: string) =>
@@ -161,12 +163,17 @@ export function goalsFault(where: string, goals: Goals, reached: Reached): Bonsa
   const asked = named(goals, got);
   const lacks = asked.filter(({ isMet }) => !isMet).map(({ text }) => text);
   const isUseless = asked.length === 0 && !isAboveFloor(got, standard);
-  const faults = [...needs, ...lacks, ...(isUseless ? [uselessText(got, standard)] : [])];
+  const faults = [
+    ...(refusal === null ? [] : [refusal.message]),
+    ...needs,
+    ...lacks,
+    ...(isUseless ? [uselessText(got, standard)] : []),
+  ];
   if (faults.length === 0) return null;
   const ways = [
-    over.length === 0 ? 'ask for less' : 'allow more',
+    refusal !== null ? 'take a larger board' : over.length === 0 ? 'ask for less' : 'allow more',
     'train longer (--epochs)',
-    over.length === 0 ? 'give more samples' : 'begin with a smaller model',
+    over.length === 0 && refusal === null ? 'give more samples' : 'begin with a smaller model',
     ...(isUseless ? [`accept this with ${acceptance(got)}`] : []),
   ];
   const next = `${ways.slice(0, -1).join(', ')}, or ${ways.at(-1)}`;

@@ -1,9 +1,17 @@
 /** What the linker and the simulator say of a result: by this, and not by estimates, it is judged. */
+import type { BonsaiError } from '../errors.js';
 import { type Goals, type Linked, strain } from './goals.js';
 
 /** Builds and runs an int8 model as `run` does with the same options. */
-export type Link = (file: Uint8Array) => Promise<Linked>;
+export type Link = (file: Uint8Array) => Promise<LinkedResult>;
 
+export interface LinkedResult {
+  readonly linked: Linked;
+  /** Why the board does not take it, whatever the budgets are; null: it does. */
+  readonly refusal: BonsaiError | null;
+}
+
+/** Whether a goal is of the image: its time, flash or RAM. */
 export function hasBudget({ maxMs, maxFlash, maxRam }: Goals): boolean {
   return [maxMs, maxFlash, maxRam].some((most) => most !== undefined);
 }

@@ -8,11 +8,13 @@ import {
   type Replacing,
   realPlace,
   recoverFolder,
+  removeEmpty,
   writeFolder,
 } from '../build/folder.js';
 import { readSums, sumsFile } from '../build/sums.js';
 import { usualConfig } from '../config.js';
 import { isUnfinished } from '../durable.js';
+import { makeFolders } from '../files.js';
 import { journalFolder } from './journal.js';
 
 const modelFile = 'model.tflite';
@@ -57,12 +59,14 @@ export async function withOutput<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   checkFolder(compression, directory, how);
+  const made = makeFolders(dirname(realPlace(directory)));
   const place = realPlace(directory);
-  const release = existsSync(dirname(place)) ? claim(place) : () => {};
+  const release = claim(place);
   try {
     return await work();
   } finally {
     release();
+    removeEmpty(made);
   }
 }
 

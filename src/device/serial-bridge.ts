@@ -125,7 +125,9 @@ class SerialClient {
     return {
       name: path,
       simulation: null,
-      write: (bytes) => this.port.postMessage({ link, write: bytes } satisfies Write),
+      // A view would be sent with the whole buffer behind it.
+      write: (bytes) =>
+        this.port.postMessage({ link, write: Uint8Array.from(bytes) } satisfies Write),
       onData: (listener) => listeners.onData(listener),
       onLost: (listener) => listeners.onLost(listener),
       drain: () => this.ask({ link, asks: 'drain' }),

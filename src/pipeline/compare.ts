@@ -5,7 +5,13 @@ import { buildEmission, compile, load, measureOn } from '../pipeline.js';
 import { estimatedCount } from '../plan/types.js';
 import { vectorsFor } from '../profile/vectors.js';
 import { overBoard } from '../report/budgets.js';
-import { type ComparedBoard, comparedBoard, isRefusal, refusingBoard } from '../report/compare.js';
+import {
+  type ComparedBoard,
+  comparedBoard,
+  isRefusal,
+  refusingBoard,
+  type TakenBoard,
+} from '../report/compare.js';
 import { makeReport } from '../report/index.js';
 import type { Target } from '../target/index.js';
 import type { CompileRequest, DeviceJob } from './types.js';
@@ -38,15 +44,32 @@ export async function compare(
   return boards;
 }
 
+/** What a board needs for a model, and why it does not take it; null: it does. */
+export interface Figures {
+  readonly board: TakenBoard;
+  readonly refusal: BonsaiError | null;
+}
+
 /**
  * What `run` would tell of a model: it is compiled, built and run on the simulator, as far as that
- * is possible here.
+ * is possible here. Of one that does not fit the board, the figures are estimates.
  */
-export function figuresOn(
+export async function figuresOn(
   request: CompileRequest,
   job: Omit<DeviceJob, 'port' | 'vectors'>,
-): Promise<ComparedBoard> {
-  return tryOn(request, { ...job, port: 'sim' }, longestComparedCount, usualVectors);
+): Promise<Figures> {
+  const simulated = { ...job, port: 'sim' };
+  try {
+    const board = await tryOn(request, simulated, longestComparedCount, usualVectors);
+    return { board, refusal: null };
+  } catch (error) {
+    if (!(error instanceof BonsaiError) || error.code !== 'over-budget') throw error;
+    const { target } = request;
+    const { plan, emission } = compile(request);
+    const report = makeReport({ manifest: emission.manifest, target });
+    const board = comparedBoard(target, plan, report, error.message, job.budgets);
+    return { board, refusal: error };
+  }
 }
 
 /** Vectors that `run` takes. */
@@ -58,7 +81,7 @@ async function tryOn(
   job: DeviceJob,
   longestCount: number,
   seeded = 1,
-): Promise<ComparedBoard> {
+): Promise<TakenBoard> {
   const { target } = request;
   const { module, plan, emission } = compile(request);
   const { manifest } = emission;

@@ -65,7 +65,7 @@ export async function prepare(directory: string, job: DeviceJob) {
 
 /** The request with which a directory was compiled. */
 export function requestOf(directory: string, { plan }: Manifest): CompileRequest {
-  const { target } = withMeasuredCosts(loadTarget(plan.target));
+  const { target } = withMeasuredCosts(loadTarget(plan.target), null);
   const { bytes } = readModelCopy(directory);
   return { bytes, path: `${plan.model.name}.tflite`, target, options: plan.options };
 }

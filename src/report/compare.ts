@@ -46,6 +46,14 @@ export interface ComparedBoard {
   readonly refused: Pick<BonsaiError, 'code' | 'where' | 'message' | 'hint'> | null;
 }
 
+/** A board that takes the model, or would if it had more memory. */
+export type TakenBoard = ComparedBoard & {
+  readonly basis: Basis;
+  readonly ms: number;
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+};
+
 /** Fields that are the same in every row of a board. */
 function boardFields({ name, coreName, clockHz, flashBytes, ramBytes, costUnit }: Target) {
   return {
@@ -79,7 +87,7 @@ export function comparedBoard(
   { memory, latency, verify, toolchain }: Report,
   note: string | null,
   budgets: Budgets,
-): ComparedBoard {
+): TakenBoard {
   const basis = latency !== null ? 'simulated' : toolchain === null ? 'estimated' : 'built';
   const count = latency?.count ?? estimatedCount(plan);
   const figures = {

@@ -60,8 +60,10 @@ export interface Measured {
   readonly scope: Scope | null;
 }
 
+type Tell = (text: string) => void;
+
 /** The costs in a kept file; null where there is none, or one that is no table of costs. */
-function readCosts(path: string, tell: (text: string) => void): KeptCosts | null {
+function readCosts(path: string, tell: Tell | null): KeptCosts | null {
   removeUnfinished(dirname(path));
   let text: string;
   try {
@@ -74,12 +76,12 @@ function readCosts(path: string, tell: (text: string) => void): KeptCosts | null
     return parseCosts(measuredCosts, text, path);
   } catch (error) {
     if (!(error instanceof BonsaiError)) throw error;
-    setAside(path, error.message, tell);
+    if (tell !== null) setAside(path, error.message, tell);
     return null;
   }
 }
 
-function setAside(path: string, what: string, tell: (text: string) => void): void {
+function setAside(path: string, what: string, tell: Tell): void {
   const aside = `${path}.damaged`;
   try {
     renameSync(path, aside);
@@ -90,11 +92,11 @@ function setAside(path: string, what: string, tell: (text: string) => void): voi
   }
 }
 
-/** @param tell called where a kept file is not a table of costs, and is set aside */
-export function withMeasuredCosts(
-  target: Target,
-  tell: (text: string) => void = () => {},
-): Measured {
+/**
+ * @param tell called where a kept file is not a table of costs, and is set aside; null: it stays, for a
+ *   command that tells
+ */
+export function withMeasuredCosts(target: Target, tell: Tell | null): Measured {
   for (const scope of ['board', 'core'] as const) {
     const kept = readCosts(costsFile(target, scope), tell);
     if (kept === null) continue;

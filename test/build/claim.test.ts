@@ -1,12 +1,12 @@
 /** One output directory and several processes: users share it, who changes it is alone. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
-import { claim, useBuilt } from '../../src/build/claim.js';
+import { claim, removeStale, useBuilt } from '../../src/build/claim.js';
 
 describe('build/claim', () => {
   let parent = '';
@@ -19,6 +19,7 @@ describe('build/claim', () => {
   afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
   const marks = () => readdirSync(parent).filter((name) => name !== 'out');
+  const deadPid = spawnSync('true').pid;
   const own = `.out.bonsaic-lock-${process.pid}`;
 
   /** A process that has a mark until it is ended, as bonsaic does. */
@@ -37,6 +38,17 @@ describe('build/claim', () => {
   const user = () => other((pid) => `.out.bonsaic-lock-${pid}`);
   const changer = () => other(() => '.out.bonsaic-lock');
   const never = () => expect.fail('it was built');
+
+  it('of two that find the lock of a killed process, the later leaves the lock of the earlier', async () => {
+    const { end } = await changer();
+    removeStale(join(parent, '.out.bonsaic-lock'), deadPid);
+    expect(marks()).to.deep.equal(['.out.bonsaic-lock']);
+    await end();
+    const lock = join(parent, '.out.bonsaic-lock');
+    symlinkSync(String(deadPid), lock);
+    removeStale(lock, deadPid);
+    expect(marks()).to.deep.equal([]);
+  });
 
   it('what is built is used beside another user, at once', async () => {
     const { end } = await user();

@@ -67,19 +67,29 @@ describe('what is told before a build', () => {
       ];
       for (const [chosenFor, budgets, isMet] of cases) {
         const within = { ...request, options: { ...options, ...chosenFor } };
-        const { ms, flashBytes, ramBytes, basis, note } = await figuresOn(within, job);
-        const figures = { ms: ms ?? 0, flashBytes: flashBytes ?? 0, ramBytes: ramBytes ?? 0 };
-        const linked = { ...figures, basis: basis ?? 'estimated', note };
+        const { board: linked, refusal } = await figuresOn(within, job);
+        expect(refusal).to.equal(null);
         const report = { ...asGood, cost: null, linked };
         const isAccepted = goalsFault('small', budgets, report) === null;
         const { fault } = await run(within, { ...job, budgets });
         const which = JSON.stringify(budgets);
-        expect(basis, which).to.equal('simulated');
+        expect(linked.basis, which).to.equal('simulated');
         expect(fault?.code ?? null, which).to.equal(isAccepted ? null : 'over-budget');
         if (isMet !== null) expect(isAccepted, which).to.equal(isMet);
       }
     });
   }
+
+  it('of a model that does not fit the board the figures are estimates, beside why', async () => {
+    const target = { ...loadTarget('stm32f405'), ramBytes: 1024 };
+    const options = { ...defaults, faithful: false, optimize: 'balanced' } as const;
+    const request = { bytes: model(), path: 'small.tflite', target, options };
+    const { board, refusal } = await figuresOn(request, job);
+    expect(board.basis).to.equal('estimated');
+    expect(board.ramBytes).to.be.above(1024);
+    expect(refusal?.code).to.equal('over-budget');
+    expect(board.note).to.equal(refusal?.message);
+  });
 
   for (const name of ['stm32f405', 'rp2350']) {
     it(`memory.json of ${name} is what its firmware takes`, async () => {

@@ -114,6 +114,15 @@ describe('leftovers of killed commands', () => {
     expect(readdirSync(parent)).to.deep.equal(['out']);
   });
 
+  it('a folder in a new one is locked while work goes on, and a failure leaves neither', async () => {
+    const failing = withOutput(join(parent, 'runs/july/small'), {}, async () => {
+      expect(readdirSync(join(parent, 'runs/july'))).to.deep.equal(['.small.bonsaic-lock']);
+      throw new RangeError('training');
+    });
+    expect(await failing.catch((error: unknown) => error)).to.be.instanceOf(RangeError);
+    expect(existsSync(join(parent, 'runs'))).to.equal(false);
+  });
+
   it('a temporary folder of a dead process goes, those of others stay', async function () {
     if (!existsSync('/proc/self/ns/pid')) skip(this, 'there is no /proc');
     const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0];

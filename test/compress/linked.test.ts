@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import type { Assessment } from '../../src/compress/assess.js';
 import { type Goals, goalsFault, type Linked } from '../../src/compress/goals.js';
 import { hasBudget, tightened } from '../../src/compress/linked.js';
+import { BonsaiError } from '../../src/errors.js';
 
 const linked: Linked = {
   ...{ ms: 10, flashBytes: 2000, ramBytes: 500, basis: 'simulated', note: null },
@@ -35,6 +36,15 @@ describe('compress: budgets of linked results', () => {
       expect(found && JSON.parse(JSON.stringify(found))).to.deep.equal(next);
     });
   }
+
+  it('a board that does not take the result is told, whatever the budgets are', () => {
+    const refusal = new BonsaiError('over-budget', 'm', 'needs 30000 bytes of RAM', 'compress it');
+    const fault = goalsFault('m', { maxMs: 99 }, { ...asGood, cost: null, linked, refusal });
+    expect(fault?.message).to.equal('needs 30000 bytes of RAM');
+    expect(fault?.hint).to.include(
+      'the nearest result that was found is written; take a larger board',
+    );
+  });
 
   it('accuracy alone needs no image', () => {
     expect(hasBudget({ minAccuracy: 0.5 })).to.equal(false);

@@ -33,6 +33,8 @@ export interface Interrupted {
   readonly recover: (folder: string) => void;
   /** Of `command`: what a version does not have, as objects and checkpoints. */
   readonly derived: RegExp;
+  /** The new version is whole before the work on it begins, which may fail. */
+  readonly writesFirst?: true;
   /** Files whose contents differ from run to run, as measured times; they are there or not. */
   readonly varying?: RegExp;
 }
@@ -65,6 +67,7 @@ export const interrupted: readonly Interrupted[] = [
     ...projects,
     // Sources without a report are whole: it follows when the model has run.
     derived: /^out\/(build(\/|$)|report\.)/,
+    writesFirst: true,
     varying: new RegExp(`${map.source}|^out/report\\.(json|txt)$`),
   },
   {
@@ -294,7 +297,10 @@ export function fullAt(
     if (!isOver) faults.push(`status 0, yet ${differences(found, after).join(', ')}`);
   } else {
     if (status !== 1 && status !== 4) faults.push(`status ${status}: ${stderr.trim().slice(-300)}`);
-    const lost = differences(versionOf(found, one), versionOf(before, one));
+    const version = versionOf(found, one);
+    const isNew =
+      one.writesFirst === true && differences(version, versionOf(after, one)).length === 0;
+    const lost = isNew ? [] : differences(version, versionOf(before, one));
     if (lost.length > 0 && !isOver) faults.push(`not the old version: ${lost.join(', ')}`);
     const litter = [...found.keys()].filter((path) => /bonsaic-|\.new$/.test(path));
     if (litter.length > 0) faults.push(`left behind: ${litter.join(', ')}`);

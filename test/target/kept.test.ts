@@ -35,13 +35,13 @@ describe('measured costs', () => {
   for (const [edge, measured, expected] of rows) {
     it(edge, () => {
       saveCosts(target, 'core', { costUnit: 'cycles', costs: measured });
-      const { costs, costUnit } = withMeasuredCosts(target).target;
+      const { costs, costUnit } = withMeasuredCosts(target, null).target;
       expect(costUnit).to.equal('cycles');
       for (const goal of ['speed', 'balanced', 'size'] as const) {
         expect(costs[goal], goal).to.deep.equal({ ...own[goal], ...expected[goal] });
       }
       forgetCosts(target);
-      expect(withMeasuredCosts(target).target).to.equal(target);
+      expect(withMeasuredCosts(target, null).target).to.equal(target);
     });
   }
 
@@ -54,6 +54,8 @@ describe('measured costs', () => {
       const path = saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
       writeFileSync(path, text);
       const told: string[] = [];
+      // A command that cannot tell leaves it to one that can.
+      expect(withMeasuredCosts(target, null).target).to.equal(target);
       expect(withMeasuredCosts(target, (said) => told.push(said)).target).to.equal(target);
       expect(told.join()).to.include(`${path} is not a table of costs: set aside as `);
       expect(readFileSync(`${path}.damaged`, 'utf8')).to.equal(text);
@@ -89,18 +91,17 @@ describe('measured costs', () => {
     const sibling = loadTarget('stm32f411');
     const other = loadTarget('mps2-an500');
     const stepsOf = (board: typeof target) =>
-      withMeasuredCosts(board).target.costs.speed?.[kernel]?.steps;
+      withMeasuredCosts(board, null).target.costs.speed?.[kernel]?.steps;
     saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
     saveCosts(sibling, 'board', { costUnit: 'cycles', costs: { speed: size, balanced } });
     expect(stepsOf(target)).to.equal(1);
     expect(stepsOf(sibling)).to.equal(3);
-    expect([target, sibling, other].map((board) => withMeasuredCosts(board).scope)).to.deep.equal([
-      'core',
-      'board',
-      null,
-    ]);
+    expect(
+      [target, sibling, other].map((board) => withMeasuredCosts(board, null).scope),
+    ).to.deep.equal(['core', 'board', null]);
     // What is forgotten of a board is its own and its core's.
     forgetCosts(sibling);
-    for (const board of [target, sibling]) expect(withMeasuredCosts(board).scope).to.equal(null);
+    for (const board of [target, sibling])
+      expect(withMeasuredCosts(board, null).scope).to.equal(null);
   });
 });

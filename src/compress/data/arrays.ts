@@ -20,7 +20,7 @@ import {
   type Samples,
   wrongCount,
 } from './samples.js';
-import { describedNumbers, wantedOf } from './wanted.js';
+import { checkWidth, describedNumbers, wantedOf } from './wanted.js';
 import { type ZipEntry, zipEntries } from './zip.js';
 
 /** What an array is for: a port of the model, in a part of the samples ('': not divided). */
@@ -139,7 +139,7 @@ function samplesOf(
     const given = answers.every((name) => name === null) ? [] : all('y', answers);
     const { count, elements } = inputsOf(where, all('x', filesOf('x')), options);
     // The samples are read when all else fits.
-    const wanted = answersOf(given, count, options);
+    const wanted = answersOf(where, given, count, options);
     return { where, count, x: elements(), ...wanted, part };
   });
   return joined(where, parts);
@@ -167,6 +167,7 @@ function inputsOf(where: string, arrays: readonly Placed[], options: LoadOptions
 
 /** Labels of classes, or numbers of all outputs of a sample, side by side. */
 function answersOf(
+  where: string,
   arrays: readonly Placed[],
   count: number,
   options: LoadOptions,
@@ -175,10 +176,16 @@ function answersOf(
   if (first === undefined) return { labels: null };
   const { type, data, shape } = first.array;
   for (const { array, at } of arrays) checkCount(array, at, count);
-  const found = describedNumbers(data(), elementCount(shape.slice(1)), type.startsWith('f'));
+  const size = elementCount(shape.slice(1));
+  const isReal = type.startsWith('f');
+  // What rows are for is told by their length: only of single numbers the values are looked at.
+  const found =
+    size === 1 ? describedNumbers(data(), size, isReal) : { size, isReal, isBinary: false };
   if (wantedOf(first.at, found, options) === 'classes') {
     return { labels: labelsOf(first.array, first.at, options.task === 'classes') };
   }
+  const width = arrays.reduce((sum, { array }) => sum + elementCount(array.shape.slice(1)), 0);
+  checkWidth(where, width, options.ports);
   const rows = arrays.map(({ array }) => Float32Array.from(array.data()));
   return { labels: null, targets: joinedRows(rows, count) };
 }

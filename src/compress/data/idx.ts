@@ -19,6 +19,7 @@ import {
   misfit,
   parsed,
   type Samples,
+  wrongCount,
 } from './samples.js';
 
 const imagesName = /^(.*)images([-.]idx)\d([-.]ubyte)?(\.gz)?$/;
@@ -46,17 +47,19 @@ export function readIdx(path: string, names: readonly string[], options: LoadOpt
     );
     return {
       ...{ where, count, x: Float32Array.from(data, byteScale(options)) },
-      labels: labels === undefined ? null : labelsOf(join(folder, labels)),
+      labels: labels === undefined ? null : labelsOf(join(folder, labels), count),
       part: isDivided ? (/^(t10k|test)/.test(prefix) ? 'test' : 'train') : null,
     };
   });
   return joined(path, given);
 }
 
-function labelsOf(where: string): readonly number[] {
-  const { data } = readArray(where, ({ length }) => {
-    if (length === 1) return;
-    throw badData(where, `has ${length} dimensions; labels have one`, 'check the file');
+function labelsOf(where: string, samples: number): readonly number[] {
+  const { data } = readArray(where, (shape) => {
+    if (shape.length !== 1) {
+      throw badData(where, `has ${shape.length} dimensions; labels have one`, 'check the file');
+    }
+    if (shape[0] !== samples) throw wrongCount(where, shape[0] ?? 0, samples);
   });
   return Array.from(data);
 }

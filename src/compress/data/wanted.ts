@@ -61,19 +61,25 @@ export function describedNumbers(values: ArrayLike<number>, size: number, isReal
   return { size, isReal: isReal || !isWhole, isBinary };
 }
 
+/** @throws BonsaiError 'bad-data' for another number of values of a sample than the outputs have */
+export function checkWidth(where: string, width: number, ports: Ports | undefined): void {
+  if (ports === undefined) return;
+  const size = elementsOfAll(ports.outputs);
+  if (width === size) return;
+  const shapes = ports.outputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ');
+  const message = `has ${width} numbers for a sample; the model's outputs are ${shapes}`;
+  throw badData(where, message, `give ${size} numbers for each sample`);
+}
+
 /** @throws BonsaiError 'bad-data' for rows of another length than the outputs, and NaN or infinity */
 export function checkTargets(
   where: string,
   targets: Float32Array,
   count: number,
-  { outputs }: Ports,
+  ports: Ports,
 ): void {
-  const size = elementsOfAll(outputs);
-  if (targets.length !== size * count) {
-    const shapes = outputs.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ');
-    const message = `has ${targets.length / count} numbers for a sample; the model's outputs are ${shapes}`;
-    throw badData(where, message, `give ${size} numbers for each sample`);
-  }
+  checkWidth(where, targets.length / count, ports);
+  const size = elementsOfAll(ports.outputs);
   const wrong = targets.findIndex((value) => !Number.isFinite(value));
   if (wrong < 0) return;
   const message = `sample ${Math.floor(wrong / size)} shall give ${targets[wrong]}`;

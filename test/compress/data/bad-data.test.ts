@@ -8,6 +8,7 @@ import { zipSync } from 'fflate';
 import jpeg from 'jpeg-js';
 import { loadDataset } from '../../../src/compress/data/load.js';
 import type { LoadOptions } from '../../../src/compress/data/samples.js';
+import { makeRandom } from '../../../src/compress/random.js';
 import { BonsaiError } from '../../../src/errors.js';
 import { type Files, idx, inFolder, npy, wav } from './files.js';
 
@@ -34,6 +35,12 @@ function patched(bytes: Uint8Array, offset: number, ...others: number[]): Uint8A
 /** An archive whose first file is damaged behind its header. */
 function brokenLate(archive: Uint8Array): Uint8Array {
   return patched(archive, 140, 0xff, 0xff, 0xff, 0xff);
+}
+
+/** Bytes that cannot be packed. */
+function noise(length: number): Uint8Array {
+  const random = makeRandom(1);
+  return Uint8Array.from({ length }, () => 256 * random());
 }
 
 /** An archive with another size of its only file in its directory. */
@@ -304,6 +311,20 @@ const rows: readonly Row[] = [
     /has 1 labels for 30000 samples/,
   ],
   [
+    '.npz: rows of y that no output has, before they are unpacked',
+    {
+      'a.npz': brokenLate(
+        zipSync({
+          'y.npy': npy(new Float32Array(60_000), [2, 30_000]),
+          'x.npy': npy(f32(1, 2, 3, 4), [2, 2]),
+        }),
+      ),
+    },
+    'a.npz',
+    two,
+    /f4 of the shape \[2, 30000\]; labels are one integer/,
+  ],
+  [
     '.npz: unpacks to more than its directory says',
     { 'a.npz': declaring(zipSync({ 'x.npy': npy(f32(1, 2, 3, 4), [2, 2]) }), 128 + 8) },
     'a.npz',
@@ -357,6 +378,23 @@ const rows: readonly Row[] = [
     '',
     two,
     /type 0xd/,
+  ],
+  [
+    'idx: more labels than samples, before they are unpacked',
+    {
+      'images-idx3-ubyte': pair['images-idx3-ubyte'],
+      'labels-idx1-ubyte.gz': patched(
+        gzipSync(idx(noise(300_000), [300_000])),
+        100_000,
+        0xff,
+        0,
+        0xff,
+        0,
+      ),
+    },
+    '',
+    two,
+    /has 300000 labels for 2 samples/,
   ],
   [
     'idx: labels of two dimensions',
