@@ -11,15 +11,19 @@ import { addConstant, changed, operatorOf, tensor } from './fixture.js';
 const options = { name: 'm', where: 'm', rounding: 'tflm' } as const;
 
 /** The small model's convolution replaced by a transposed one of these strides, to this size. */
-function transposed([strideH, strideW]: readonly [number, number], size: readonly number[]) {
+function transposed(
+  [strideH, strideW]: readonly [number, number],
+  size: readonly number[],
+  channels: number,
+) {
   return changed((model, main) => {
     const [input = 0] = main.inputs;
     const [, height = 1, width = 1, depth = 1] = main.tensors[input]?.shape ?? [];
     const quantization = { scale: [0.5], zeroPoint: [0] };
-    const buffer = model.buffers.push({ data: new Uint8Array(9 * depth).fill(1) }) - 1;
-    const weights = { ...tensor('weights', 'int8', [1, 3, 3, depth], buffer), quantization };
+    const buffer = model.buffers.push({ data: new Uint8Array(9 * depth * channels).fill(1) }) - 1;
+    const weights = { ...tensor('weights', 'int8', [channels, 3, 3, depth], buffer), quantization };
     const filters = main.tensors.push(weights) - 1;
-    const shape = [1, size[0] ?? height, size[1] ?? width, 1];
+    const shape = [1, size[0] ?? height, size[1] ?? width, channels];
     const output = main.tensors.push({ ...tensor('out', 'int8', shape), quantization }) - 1;
     const values = { padding: 0, strideH, strideW };
     const extents = addConstant(model, main, 'size', [4], shape);
@@ -33,8 +37,8 @@ function transposed([strideH, strideW]: readonly [number, number], size: readonl
   });
 }
 
-const imported = (strides: readonly [number, number], size: readonly number[]) =>
-  importModel(transposed(strides, size), options);
+const imported = (strides: readonly [number, number], size: readonly number[], channels = 1) =>
+  importModel(transposed(strides, size, channels), options);
 
 describe('files that would build far more than they hold', () => {
   it('a transposed convolution of 32 767 phases, most without outputs, stays one', () => {
@@ -51,6 +55,21 @@ describe('files that would build far more than they hold', () => {
     const passed = mainGraph(runPasses(imported([8, 8], [48, 48]), { faithful: false }));
     expect(passed.nodes.map(({ op }) => op)).to.include('conv2d');
   });
+
+  for (const [edge, strides, size, channels, isReplaced] of [
+    ['outputs that are cut off, beside few', [176, 1], [6, 6], 1, true],
+    ['one more', [177, 1], [6, 6], 1, false],
+    ['outputs that are cut off, beside many', [69, 1], [48, 48], 1, true],
+    ['one more', [70, 1], [48, 48], 1, false],
+    ['weights of zeros, beside those of the file', [64, 64], [384, 384], 9, true],
+    ['one channel more', [64, 64], [384, 384], 10, false],
+  ] as const) {
+    const what = isReplaced ? 'is replaced by convolutions' : 'stays';
+    it(`a transposed convolution ${what}: ${edge}, strides [${strides}]`, () => {
+      const passed = mainGraph(runPasses(imported(strides, size, channels), { faithful: false }));
+      expect(passed.nodes.some(({ op }) => op === 'conv2d')).to.equal(isReplaced);
+    });
+  }
 
   for (const [strides, size, code] of [
     [[64, 64], [384, 384], undefined],
@@ -122,16 +141,19 @@ describe('files that would build far more than they hold', () => {
     expect(rangesOf(rows + 1)).to.deep.equal([ends([-9, -9], [5, 5])]);
   });
 
-  for (const [elements, code] of [
-    [2 ** 20, undefined],
-    [2 ** 24, 'too-large'],
+  for (const [elements, own, code] of [
+    [2 ** 22, 1, undefined],
+    [2 ** 22 + 2 ** 20, 1, 'too-large'],
+    [2 ** 24, 2 ** 15, 'too-large'],
+    [2 ** 24, 2 ** 16, undefined],
   ] as const) {
-    it(`a constant of ${elements} elements computed of one: ${code ?? 'compiled'}`, () => {
+    it(`a constant of ${elements} elements computed of ${own}: ${code ?? 'compiled'}`, () => {
       const file = changed((model, main) => {
         const quantization = { scale: [0.5], zeroPoint: [0] };
-        const buffer = model.buffers.push({ data: Uint8Array.of(1) }) - 1;
-        const one = main.tensors.push({ ...tensor('one', 'int8', [1], buffer), quantization }) - 1;
-        const shape = [elements, 1];
+        const buffer = model.buffers.push({ data: new Uint8Array(own).fill(1) }) - 1;
+        const given = { ...tensor('one', 'int8', [1, own], buffer), quantization };
+        const one = main.tensors.push(given) - 1;
+        const shape = [elements / own, own];
         const extents = addConstant(model, main, 'shape', [2], shape);
         const wide = main.tensors.push({ ...tensor('wide', 'int8', shape), quantization }) - 1;
         const ends = { inputs: [one, extents], outputs: [wide] };
