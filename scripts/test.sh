@@ -2,7 +2,7 @@
 # Set-up, then everything: lint, types, unit, property and simulator tests, a file on each core.
 #
 #     npm test                        all
-#     npm run test:quick              in 90 s on two cores: lint, types, and the tests that need no
+#     npm run test:quick              about three minutes on two cores: lint, types, and the tests that need no
 #                                     compiler and no simulator
 #     npm test -- test/kernels/mve/mve.test.ts -g residual
 set -euo pipefail

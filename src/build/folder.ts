@@ -160,11 +160,10 @@ function probe(target: string): void {
   const { fresh } = besides(target);
   const made = makeFolders(dirname(target));
   try {
-    // Another process may be writing there: its folder tells as much.
-    if (!existsSync(fresh)) {
-      mkdirSync(fresh);
-      rmdirSync(fresh);
-    }
+    // A name of its own: another process may be writing there.
+    const trial = `${fresh}-${process.pid}`;
+    mkdirSync(trial);
+    rmdirSync(trial);
     const place = existsSync(target) ? target : dirname(target);
     const file = join(place, `.probe.bonsaic-new-${process.pid}`);
     try {
