@@ -220,11 +220,20 @@ function recover(kind: FolderKind, target: string): void {
     // The user may have created an empty directory in its place.
     if (existsSync(target) && readdirSync(target).length === 0) rmdirSync(target);
     if (!existsSync(target)) renameSync(existsSync(fresh) ? fresh : old, target);
-    // The old version is the only one until the names are on the disk.
-    if (!isTemporary(target)) syncFolder(dirname(target));
+    // Until the names are on the disk, the old version may be the only one.
+    if (!isTemporary(target)) syncIfPossible(dirname(target));
     if (kind.isOurs(target)) rmSync(old, { recursive: true, force: true });
   }
   rmSync(fresh, { recursive: true, force: true });
+}
+
+/** A disk that takes nothing any more keeps no recovery from its end. */
+function syncIfPossible(folder: string): void {
+  try {
+    syncFolder(folder);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 /** Swaps the versions; the new one is complete before the old one is moved. */

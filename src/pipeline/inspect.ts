@@ -9,7 +9,7 @@ import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } fro
 import { computedTypes } from '../ir/op.js';
 import { operators } from '../ops/index.js';
 import { type Analysed, load, modelName, planned } from '../pipeline.js';
-import { acceptNode, acceptTypes } from '../plan/choose/accept.js';
+import { acceptGraph, acceptNode } from '../plan/choose/accept.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
 import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
 import type { Target } from '../target/index.js';
@@ -54,7 +54,7 @@ export function inspectModel(request: Inspected): Inspection {
 function tried(request: Inspected): Pick<Inspection, 'proven' | 'fault'> {
   const proven = attempt(() => prove(request));
   if (proven instanceof BonsaiError) return { proven: null, fault: proven };
-  return { proven, fault: refusalOf(() => acceptTypes(mainGraph(proven.module))) };
+  return { proven, fault: refusalOf(() => acceptGraph(mainGraph(proven.module))) };
 }
 
 /** The module, and the facts proved around the removal of dead channels. */

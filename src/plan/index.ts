@@ -16,7 +16,7 @@ import { arenaAlign } from './arena/arena.js';
 import { isAlias } from './arena/lifetimes.js';
 import type { Arena } from './arena/placement.js';
 import { placeStates } from './arena/states.js';
-import { acceptTypes } from './choose/accept.js';
+import { acceptGraph } from './choose/accept.js';
 import { type Candidates, candidatesFor, onTwoCores } from './choose/candidates.js';
 import { chooseKernels, type Kernels, memoriesOf } from './choose/fit.js';
 import type { SourceModel } from './choose/room.js';
@@ -39,7 +39,7 @@ export interface Planned {
  * Plans the main graph of `module`, as the passes left it.
  *
  * @param source size of the model before the passes, for the report
- * @throws BonsaiError 'float-model', 'unsupported-type', 'bad-graph' (accept.ts)
+ * @throws BonsaiError 'float-model', 'unsupported-type', 'bad-graph', 'too-large' (accept.ts)
  */
 export function makePlan(
   module: Module,
@@ -75,7 +75,7 @@ export function plannerFor(
   { faithfulCount = () => Infinity, say = () => {} }: Watch = {},
 ): (resources?: Resources) => Planned {
   const graph = mainGraph(module);
-  acceptTypes(graph);
+  acceptGraph(graph);
   const context = kernelContext(facts, target, options);
   const steps = [...graph.nodes.keys()].filter(
     (index) => options.faithful || !isAlias(graph, graph.nodes[index] as Node),

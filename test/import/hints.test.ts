@@ -12,7 +12,7 @@ import {
   reverseSequenceOptions,
 } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
-import { acceptTypes } from '../../src/plan/choose/accept.js';
+import { acceptGraph } from '../../src/plan/choose/accept.js';
 import {
   at,
   bytesOf,
@@ -31,7 +31,7 @@ import {
 function refusal(bytes: Uint8Array): BonsaiError | null {
   return refusalOf(() => {
     const options = { name: 'm', where: 'm.tflite', rounding: 'tflm' } as const;
-    acceptTypes(mainGraph(importModel(bytes, options)));
+    acceptGraph(mainGraph(importModel(bytes, options)));
   });
 }
 

@@ -6,6 +6,9 @@ import { gatherOptions, transposeConvOptions } from '../../src/import/tflite/sch
 import { mainGraph } from '../../src/ir/graph.js';
 import { concatenation } from '../../src/ops/concatenation.js';
 import { runPasses } from '../../src/passes/index.js';
+import { acceptGraph } from '../../src/plan/choose/accept.js';
+import { perTensorQuant } from '../support/module.js';
+import { NetworkBuilder } from '../support/networks.js';
 import { addConstant, changed, operatorOf, tensor } from './fixture.js';
 
 const options = { name: 'm', where: 'm', rounding: 'tflm' } as const;
@@ -161,6 +164,27 @@ describe('files that would build far more than they hold', () => {
       });
       const module = importModel(file, options);
       expect(refusalOf(() => runPasses(module, { faithful: false }))?.code).to.equal(code);
+    });
+  }
+
+  for (const [bytes, code] of [
+    [2 ** 26, undefined],
+    [2 ** 26 + 4, 'too-large'],
+  ] as const) {
+    it(`${bytes} bytes of constants: ${code ?? 'taken'}`, () => {
+      const builder = new NetworkBuilder();
+      const quant = perTensorQuant(0.1, 0);
+      const x = builder.input([1, 4]);
+      const rows = builder.module([
+        builder.add(builder.reshape(x, [1, 4]), builder.values([1, 4], quant)),
+      ]);
+      const graph = mainGraph(rows);
+      const tensors = graph.tensors.map((tensor) =>
+        tensor.data === null
+          ? tensor
+          : { ...tensor, shape: [bytes / 4, 4], data: new Int8Array(tensor.shape.length) },
+      );
+      expect(refusalOf(() => acceptGraph({ ...graph, tensors }))?.code).to.equal(code);
     });
   }
 

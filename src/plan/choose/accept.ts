@@ -3,6 +3,7 @@ import { BonsaiError } from '../../errors.js';
 import { arenaTypes } from '../../ir/dtypes.js';
 import {
   at,
+  byteCount,
   type DType,
   type Graph,
   isConstant,
@@ -24,12 +25,16 @@ const quantizeHint =
   'target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], ' +
   'inference_input_type = inference_output_type = tf.int8';
 
+/** Of weights and tables: more than any board's flash, and less than the C text of them may have. */
+const mostConstantBytes = 2 ** 26;
+
 /**
- * @throws BonsaiError 'float-model' if a node computes in float (hybrid models included) and its
+ * @throws BonsaiError 'too-large' for more constants than sources are written of, 'float-model' if a node computes in float (hybrid models included) and its
  *   operator does not, 'unsupported-type' if an activation has another type that its operator does
  *   not take, or types that no kernel takes together, 'bad-graph' if an output is constant
  */
-export function acceptTypes(graph: Graph): void {
+export function acceptGraph(graph: Graph): void {
+  acceptSize(graph);
   for (const node of graph.nodes) acceptNode(graph, node);
   for (const id of graph.inputs)
     acceptTensor(tensorOf(graph, id), arenaTypes, 'input of the model');
@@ -47,7 +52,21 @@ export function acceptTypes(graph: Graph): void {
   }
 }
 
-/** @throws BonsaiError 'float-model', 'unsupported-type' as `acceptTypes`, for one node */
+function acceptSize(graph: Graph): void {
+  const used = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
+  const constants = [...used].map((id) => (id === null ? undefined : graph.tensors[id]));
+  const bytes = constants.reduce((sum, one) => sum + (one?.data ? byteCount(one) : 0), 0);
+  if (bytes <= mostConstantBytes) return;
+  const message = `has ${bytes} bytes of weights and tables; sources are written of ${mostConstantBytes} at most`;
+  throw new BonsaiError(
+    'too-large',
+    'model',
+    message,
+    'no board has room for so many: use a smaller model',
+  );
+}
+
+/** @throws BonsaiError 'float-model', 'unsupported-type' as `acceptGraph`, for one node */
 export function acceptNode(graph: Graph, node: Node): void {
   const view = viewOf(graph, node);
   const types = typesOf(opOf(node));
