@@ -2,7 +2,7 @@
  * Commands that write, killed at random moments or on a disk that is full at each of their writes;
  * docs/reliability.md has the outcome.
  *
- *     npx tsx bench/kills.ts kills [COUNT] [COMMAND...]      200 kills of each command: hours
+ *     npx tsx bench/kills.ts kills [COUNT] [COMMAND...]      200 kills of each command that strike: hours
  *     npx tsx bench/kills.ts full [MOST] [COMMAND...]        at each write, or at MOST of them, evenly
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -21,7 +21,8 @@ import {
 
 const [mode = 'kills', most = '200', ...names] = process.argv.slice(2);
 const count = Number(most);
-const seed = 1;
+/** KILLS_SEED=2 goes on where a campaign of the seed 1 has ended. */
+const seed = Number(process.env.KILLS_SEED ?? 1);
 
 function tell(what: string, faults: readonly string[]): void {
   for (const fault of faults) console.log(`  ${what}: ${fault}`);
@@ -32,7 +33,8 @@ async function kill(trials: Trials): Promise<void> {
   const { name, command } = trials.case;
   let over = 0;
   let bad = 0;
-  for (let i = 0; i < count; i++) {
+  // A kill behind the end of the command shows nothing, so it does not count.
+  for (let i = 0; i < count + over; i++) {
     const afterMs = random() * trials.durationMs;
     const root = trials.fresh();
     if (await killedIn(root, command, afterMs)) over++;
@@ -40,7 +42,7 @@ async function kill(trials: Trials): Promise<void> {
     if (faults.length > 0) bad++;
     tell(`${name} killed after ${afterMs.toFixed(0)} ms`, faults);
   }
-  console.log(`| ${name} | ${count - over} | ${over} | ${bad} |`);
+  console.log(`| ${name} | ${count} | ${over} | ${bad} |`);
 }
 
 function fill(trials: Trials, library: string, folder: string): void {
