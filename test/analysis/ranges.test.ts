@@ -6,6 +6,7 @@ import {
   isInteger,
   type Module,
   mainGraph,
+  type Node,
   type NodeView,
   type Tensor,
   tensorOf,
@@ -16,6 +17,7 @@ import { evaluateGraph } from '../../src/ops/evaluate.js';
 import type { Window } from '../../src/ops/shape/window.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { Random } from '../support/module.js';
+import { moduleOf } from '../support/operator.js';
 import { runs } from '../support/runs.js';
 
 /** Inputs at either end, at both in turn, and random. */
@@ -59,6 +61,24 @@ describe('ranges', () => {
       }),
       { numRuns: runs(400) },
     );
+  });
+
+  it('of elements that move are found without the others of a large input', () => {
+    // 2^34 elements are more than an array can hold; a damaged file may state as many.
+    const graph = mainGraph(
+      moduleOf('resize_nearest_neighbor', {
+        edge: 'a large input',
+        inputs: [{ shape: [1, 2 ** 31, 4, 2] }],
+        shapes: [[1, 1, 3, 2]],
+        attrs: { alignCorners: false, halfPixelCenters: true },
+      }),
+    );
+    const [output] = viewOf(graph, graph.nodes[0] as Node).outputs;
+    const { min, max } = analyse(graph).range(output as Tensor);
+    expect([[...min], [...max]]).to.deep.equal([
+      [-128, -128],
+      [127, 127],
+    ]);
   });
 
   const seeds = Array.from({ length: 300 }, (_, seed) => seed + 1);

@@ -71,7 +71,8 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
   const evaluate = (view: NodeView<A>, inputs: readonly (TensorData | null)[]) => {
     const outputs = view.outputs.map(({ shape, dtype }) => allocate(dtype, elementCount(shape)));
     for (const move of moves(view)) {
-      apply(move, inputs[move.input] as TensorData, outputs[move.output] as TensorData);
+      const from = inputs[move.input] as TensorData;
+      apply(move, (source) => from[source], outputs[move.output] as TensorData);
     }
     return outputs;
   };
@@ -94,18 +95,16 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
         const whole = hullOfMoves(all, inputs);
         return view.outputs.map((output) => sameBounds(output, whole));
       }
-      const moved = (['min', 'max'] as const).map((end) =>
-        evaluate(
-          view,
-          view.inputs.map((tensor, position) => {
-            const ends = inputs[position]?.[end] ?? [];
-            const count = elementCount(tensor?.shape ?? []);
-            return Int32Array.from({ length: count }, (_, i) => ends[i % ends.length] as number);
-          }),
-        ),
-      );
       return view.outputs.map((output, position) => {
-        const [low, high] = moved.map((outputs) => outputs[position] as Int32Array);
+        const [low, high] = (['min', 'max'] as const).map((end) => {
+          const to = new Int32Array(elementCount(output.shape));
+          for (const move of all.filter((one) => one.output === position)) {
+            const ends = inputs[move.input]?.[end] ?? [];
+            // Of an input the elements that move alone: a file may state a far larger one.
+            apply(move, (source) => ends[source % ends.length] as number, to);
+          }
+          return to;
+        });
         return elementBounds(channelCount(output), low as Int32Array, high);
       });
     },
@@ -178,10 +177,14 @@ export function runsAt(places: readonly number[], run: number): Omit<Move, 'inpu
   return { inOffset: 0, outOffset: 0, loops: [listed, neighbours] };
 }
 
-function apply(move: Move, from: TensorData, to: TensorData): void {
+function apply(
+  move: Move,
+  from: (source: number) => TensorData[number] | undefined,
+  to: TensorData,
+): void {
   if (move.fill !== undefined) to.fill(move.fill as never);
   eachElement(move, (source, target) => {
-    to[target] = from[source] as never;
+    to[target] = from(source) as never;
   });
 }
 
