@@ -1,12 +1,12 @@
 /**
- * Measures models on simulated boards; writes the tables and the plot of docs/performance.md, and the table of
+ * Measures models on simulated boards; writes the tables of docs/tables/models.md, their plot, and the table of
  * README.md.
  *
  *     npm run bench -- [--models DIR] [--targets a,b] [--write | --check] [--costs [--only KERNEL,KERNEL]] [--memory]
  *     npm run bench -- --operators [--targets a,b] [--optimize GOAL] [--only a,b] [--write]
  *
  * It measures the example, and with --models each model with vectors beside it (DIR/../golden/NAME.json), which is
- * checked bit for bit meanwhile; without --targets on all boards of docs/performance.md. --write replaces these rows
+ * checked bit for bit meanwhile; without --targets on all boards of these tables. --write replaces these rows
  * there, and README's table and docs/performance.svg where all of its bars were measured. --check writes nothing,
  * but prints the lines that are stale and ends with 1 if there are any. --costs first measures the costs of every kernel on
  * these targets and writes costs.json and code.json of their cores, by which kernels are chosen; with --only
@@ -27,7 +27,7 @@ import type { MeasureRequest } from '../src/tune/measure.js';
 import { measureFirmware } from '../src/tune/memory.js';
 import { only, trialsOf } from '../src/tune/trials.js';
 import { withModelledCycles } from './derived.js';
-import { headingsOf, mergedRows, staleLines, withParts, withSection } from './document.js';
+import { headingsOf, mergedRows, staleLines, tables, withParts, withSection } from './document.js';
 import {
   alike,
   benchModel,
@@ -60,12 +60,11 @@ const { values } = parseArgs({
     only: { type: 'string' },
   },
 });
-const performance = 'docs/performance.md';
 const picture = 'docs/performance.svg';
 
 const ownTargets = values.costs === true || values.operators === true;
 /** 'rp2040 (Cortex-M0+), M cycles': the boards of the tables of models. */
-const documented = headingsOf(readFileSync(performance, 'utf8'), 'models').map(
+const documented = headingsOf(readFileSync(tables.models, 'utf8'), 'models').map(
   (heading) => heading.split(' ')[0] ?? '',
 );
 const targets = values.targets?.split(',') ?? (ownTargets ? comparedTargets : documented);
@@ -161,13 +160,13 @@ async function measureModels(): Promise<ReadonlyMap<string, string>> {
     measured.push({ heading, rows });
   }
   // Read last: measuring takes minutes.
-  const document = readFileSync(performance, 'utf8');
+  const document = readFileSync(tables.models, 'utf8');
   const sections = measured.map(({ heading, rows }) => {
     const merged = mergedRows(document, 'models', heading, rows);
     return [heading, '', ...header, ...merged].join('\n');
   });
   const figures = withModelledCycles(withParts(document, 'models', sections));
-  const documents = new Map([[performance, figures]]);
+  const documents = new Map<string, string>([[tables.models, figures]]);
   if (pico.length === comparedModels('rp2040')) {
     const table = [...picoHeader, ...pico.map(({ row }) => row), '', missesSentence(pico)];
     const readme = readFileSync('README.md', 'utf8');

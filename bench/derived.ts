@@ -1,4 +1,4 @@
-/** Figures of docs/performance.md that follow from its tables of models. */
+/** Figures of docs/tables/models.md that follow from its tables of models. */
 import { rowsOf } from './document.js';
 
 /** Columns of the tables of models (models.ts, `header`). */

@@ -1,7 +1,12 @@
-/** Generated sections of docs/performance.md and README.md, each between two marks. */
+/** Generated sections of docs/tables/ and README.md, each between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const performance = 'docs/performance.md';
+/** Where each kind of figure stands. */
+export const tables = {
+  models: 'docs/tables/models.md',
+  operators: 'docs/tables/operators.md',
+  sparsity: 'docs/tables/sparsity.md',
+} as const;
 
 /** Where the text between the marks of a section begins and ends. */
 function boundsOf(document: string, name: string): readonly [number, number] {
@@ -96,11 +101,11 @@ function rewrite(path: string, change: (document: string) => string): void {
 }
 
 /** Replaces the parts of a section that begin with the same heading, `### …`, and adds the others. */
-export function replaceParts(name: string, parts: readonly string[]): void {
-  rewrite(performance, (document) => withParts(document, name, parts));
+export function replaceParts(name: keyof typeof tables, parts: readonly string[]): void {
+  rewrite(tables[name], (document) => withParts(document, name, parts));
 }
 
 /** Replaces the text between `<!-- name: … -->` and `<!-- end of name -->`. */
-export function replaceSection(name: string, text: string, path = performance): void {
+export function replaceSection(name: string, text: string, path: string): void {
   rewrite(path, (document) => withSection(document, name, text));
 }

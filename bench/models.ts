@@ -139,7 +139,7 @@ async function run({ target, compiled, built }: Made, path: string, { xip }: Mod
   return { report: makeReport({ manifest, target, built, measured }), estimatedCycles };
 }
 
-/** A row of docs/performance.md: a model on a target, for each goal. */
+/** A row of docs/tables/models.md: a model on a target, for each goal. */
 export interface ModelRow {
   readonly text: string;
   /** With `--optimize speed`. */

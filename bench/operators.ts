@@ -18,7 +18,7 @@ export interface OperatorsRequest {
   readonly optimize: Optimize;
   /** Operators to measure; by default all. */
   readonly only?: readonly string[] | undefined;
-  /** Whether to write the tables to docs/performance.md. */
+  /** Whether to write the tables to docs/tables/operators.md. */
   readonly write: boolean;
 }
 

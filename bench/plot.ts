@@ -1,4 +1,4 @@
-/** The plot of docs/performance.md: the speed-up over TFLM with CMSIS-NN. */
+/** The plot of docs/tables/models.md: the speed-up over TFLM with CMSIS-NN. */
 import { svgOf, textWidth } from './chart.js';
 
 export interface Bar {

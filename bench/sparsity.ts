@@ -4,7 +4,7 @@
  *
  *     npx tsx bench/sparsity.ts [--targets a,b] [--write]
  *
- * --write replaces the table in docs/performance.md and docs/sparsity.svg. Flash is read without
+ * --write replaces the table in docs/tables/sparsity.md and docs/sparsity.svg. Flash is read without
  * cache misses.
  */
 import { writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { loadTarget } from '../src/target/index.js';
 import { conv, dense, type Layer, prune } from '../src/tune/layers.js';
 import { type MeasuredTrial, measureLayers } from '../src/tune/measure.js';
 import { trialsOf } from '../src/tune/trials.js';
-import { replaceSection } from './document.js';
+import { replaceSection, tables } from './document.js';
 import { type Panel, panels } from './panels.js';
 
 const layers: Readonly<Record<string, Layer>> = {
@@ -187,6 +187,6 @@ console.log(
   `At most ${(100 * by).toFixed(1)} % slower than without sparse kernels is what --optimize balanced chooses: ${target}, ${layer}, ${pattern}, ${percent(zeros)}`,
 );
 if (values.write) {
-  replaceSection('sparsity', table);
+  replaceSection('sparsity', table, tables.sparsity);
   writeFileSync('docs/sparsity.svg', plotOf(all));
 }

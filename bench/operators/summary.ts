@@ -144,7 +144,7 @@ export function textOf(summaries: readonly Summary[]): string {
     .join('\n');
 }
 
-/** One row per kind, for docs/performance.md. */
+/** One row per kind, for docs/tables/operators.md. */
 export function tableOf(summaries: readonly Summary[]): string {
   const rows = summaries.map(({ kind, unit, layers, median, rows: [first] }) =>
     [

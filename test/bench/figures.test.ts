@@ -1,5 +1,5 @@
 /**
- * Figures of README.md and docs/performance.md are those of today, as far as that is cheap to tell; `npm run bench --
+ * Figures of README.md and docs/tables/models.md are those of today, as far as that is cheap to tell; `npm run bench --
  * --models DIR --check` measures all.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ import { needs, skip } from '../support/skip.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
-const page = read('docs/performance.md');
+const page = read('docs/tables/models.md');
 const readme = read('README.md');
 const models = documentedModels(page);
 const shared = `${root}../shared/models`;
@@ -31,7 +31,7 @@ const shared = `${root}../shared/models`;
 const again = 'stale: npm run bench -- --models ../shared/models --write';
 
 describe('figures: measured now', () => {
-  it('docs/performance.md: the example on the simulated RP2040, each goal', async function () {
+  it('docs/tables/models.md: the example on the simulated RP2040, each goal', async function () {
     needs(this, loadTarget('rp2040').compiler);
     const { text } = await measureRow('rp2040', example);
     expect(page.split('\n'), again).to.include(text);
@@ -57,7 +57,7 @@ describe('figures: measured now', () => {
 });
 
 describe('figures: those that follow from others', () => {
-  it("README's sentence about misses has the figures of docs/performance.md", () => {
+  it("README's sentence about misses has the figures of docs/tables/models.md", () => {
     const sentence =
       /`(\w+)` takes ([\d.]+) M cycles in ([\d ]+) bytes/.exec(sectionOf(readme, 'pico')) ?? [];
     const [, name = '', cycles, bytes = ''] = sentence;

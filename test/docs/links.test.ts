@@ -14,7 +14,7 @@ const folders = readdirSync(join(root, 'targets'), { withFileTypes: true }).flat
   entry.isDirectory() ? [`targets/${entry.name}`] : [],
 );
 const examples = ['activity', 'fashion-mnist', 'spoken-digits'].map((name) => `examples/${name}`);
-const pages = ['.', 'docs', ...examples, ...folders].flatMap(pagesIn);
+const pages = ['.', 'docs', 'docs/notes', 'docs/tables', ...examples, ...folders].flatMap(pagesIn);
 
 /** As the page host makes it of a heading. */
 const anchorOf = (heading: string) =>

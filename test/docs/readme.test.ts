@@ -139,8 +139,8 @@ describe('README: boards and set-up', () => {
     }
   });
 
-  it('it counts what was counted for docs/performance.md', () => {
-    const page = readFileSync(join(root, 'docs/performance.md'), 'utf8');
+  it('it counts what was counted for docs/tables/models.md', () => {
+    const page = readFileSync(join(root, 'docs/tables/models.md'), 'utf8');
     const models = page.slice(0, page.indexOf('<!-- end of models -->'));
     const units = [...models.matchAll(/^### (\S+) \([^)]*\), M (\w+)$/gm)];
     expect(units).not.to.be.empty;
