@@ -121,6 +121,8 @@ class Supervised {
         argv: [...args],
         env: SHARE_ENV,
       },
+      // streams.ts replaces them in the thread, and Node 22 fails there if this one reads its own.
+      ...{ stdout: true, stderr: true },
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes() },
     });
     this.ended = new Promise((resolve) => {
