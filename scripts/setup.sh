@@ -50,6 +50,13 @@ if [ "${1:-}" = --tests ]; then
   command -v esptool esptool.py >/dev/null || from_pypi esptool esptool
   command -v adafruit-nrfutil >/dev/null || from_pypi nrfutil adafruit-nrfutil
   from_pypi tflite tflite-micro ai-edge-litert
+  # Other versions of Node that users have; one that is not there is a test that is skipped.
+  for version in 22 24; do
+    [ -e "build/node$version" ] || npm install --silent --prefix "build/node$version" "node@$version" >&2 || {
+      rm -rf "build/node$version"
+      echo "setup: Node $version could not be installed: its test is skipped" >&2
+    }
+  done
 fi
 
 # TensorFlow's C library for training. Its package downloads it; where that fails, the library of PyPI's wheel is used.

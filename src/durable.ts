@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { isSystemError } from './errors.js';
+import { unlessRefused } from './errors.js';
 import { owe } from './leaving.js';
 
 /** Whether a process of this machine has the id. */
@@ -28,6 +28,9 @@ export function isAlive(pid: number): boolean {
 /** A new version while it is written beside the old one; the process that writes it is in its name. */
 const freshName = /^\..+\.bonsaic-new-(\d+)$/;
 
+const freshOf = (path: string) =>
+  join(dirname(path), `.${basename(path)}.bonsaic-new-${process.pid}`);
+
 /** Whether a file's name is that of a new version that `writeWhole` has not finished. */
 export function isUnfinished(name: string): boolean {
   return freshName.test(name);
@@ -41,7 +44,7 @@ export function isUnfinished(name: string): boolean {
  */
 export function writeWhole(path: string, contents: string | Uint8Array): void {
   const folder = dirname(path);
-  const fresh = join(folder, `.${basename(path)}.bonsaic-new-${process.pid}`);
+  const fresh = freshOf(path);
   removeUnfinished(folder);
   const settled = owe({ owes: 'removal', path: fresh });
   try {
@@ -57,6 +60,16 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
   syncFolder(folder);
 }
 
+/** Writes a file as `writeWhole` does, and takes it away. @throws a system error where the disk takes none */
+export function probeFolder(folder: string): void {
+  const file = freshOf(join(folder, 'probe'));
+  try {
+    writeSynced(file, 'probe');
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
 /** Removes what processes that were killed in `writeWhole` have left in a folder. */
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
@@ -67,21 +80,12 @@ export function removeUnfinished(folder: string): void {
 
 /** Removes what a killed process has left, unless the folder is read-only or another user's. */
 export function removeIfAllowed(path: string): void {
-  try {
-    rmSync(path, { recursive: true, force: true });
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-  }
+  unlessRefused(() => rmSync(path, { recursive: true, force: true }), undefined);
 }
 
 /** None where the folder is missing or cannot be read. */
 export function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return [];
-  }
+  return unlessRefused(() => readdirSync(folder), []);
 }
 
 /** Writes a file whose contents are on the disk when this returns. */

@@ -83,6 +83,16 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && !(error instanceof BonsaiError);
 }
 
+/** What `work` returns, or `otherwise` where the system refuses it. */
+export function unlessRefused<T>(work: () => T, otherwise: T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return otherwise;
+  }
+}
+
 const systemHints: readonly (readonly [codes: RegExp, hint: string])[] = [
   [/^(ENOSPC|EDQUOT|EFBIG)$/, 'free some space there, or choose another place'],
   [/^(EACCES|EPERM|EROFS)$/, 'choose a place that you may read and write'],

@@ -1,7 +1,7 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
-import { closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BonsaiError } from './errors.js';
+import { BonsaiError, unlessRefused } from './errors.js';
 
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
@@ -27,6 +27,11 @@ export function makeFolders(path: string): readonly string[] {
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
     return made;
   }
+}
+
+/** Removes folders, of which the outermost is the first, as far as nothing is in them. */
+export function removeEmpty(folders: readonly string[]): void {
+  for (const folder of [...folders].reverse()) unlessRefused(() => rmdirSync(folder), undefined);
 }
 
 const megabyte = 2 ** 20;

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isAlive, namesIn, removeIfAllowed } from '../durable.js';
 import { BonsaiError } from '../errors.js';
 import { makeFolders } from '../files.js';
-import { owe } from '../leaving.js';
+import { owe, pause } from '../leaving.js';
 
 /** How long to wait for another process: for one that changes the directory, when nothing else does. */
 const patienceMs = 10_000;
@@ -57,7 +57,7 @@ export function claim(place: string): () => void {
     const other = tryClaim(place);
     if (other === null) return releaseOf(place);
     if (waitedMs >= patienceMs) throw refusal(place, other);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
+    pause(pollMs);
   }
 }
 
@@ -207,10 +207,14 @@ export function removeDeadMarks(place: string): void {
   const lock = lockOf(place);
   const holder = holderOf(lock);
   const isOwn = (held.get(place)?.claims ?? 0) > 0;
-  if (holder !== null && !isOwn && (holder === process.pid || !isAlive(holder))) {
-    removeStale(lock, holder);
-  }
+  if (holder !== null && !isOwn && !isOther(holder)) removeStale(lock, holder);
 }
+
+/**
+ * Whether another process has a lock that this one has not claimed. With this process's id it was left
+ * by an earlier process of the same id.
+ */
+const isOther = (holder: number) => holder !== process.pid && isAlive(holder);
 
 /** Creates the lock. @returns the process that has it; null: this one, or there are no locks there */
 function take(lock: string): number | null {
@@ -224,8 +228,7 @@ function take(lock: string): number | null {
     }
     const holder = holderOf(lock);
     if (holder === null) continue;
-    // This process's id without a claim of its own: left by an earlier process with the same id.
-    if (holder !== process.pid && isAlive(holder)) return holder;
+    if (isOther(holder)) return holder;
     removeStale(lock, holder);
   }
 }

@@ -16,9 +16,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { isUnfinished, removeUnfinished, syncFile, syncFolder, writeSynced } from '../durable.js';
-import { BonsaiError, InternalError, isSystemError, writing } from '../errors.js';
-import { makeFolders } from '../files.js';
+import { isUnfinished, probeFolder, removeUnfinished, syncFile, syncFolder } from '../durable.js';
+import { BonsaiError, InternalError, isSystemError, unlessRefused, writing } from '../errors.js';
+import { makeFolders, removeEmpty } from '../files.js';
 import { owe } from '../leaving.js';
 import { claim, removeDeadMarks } from './claim.js';
 import {
@@ -96,18 +96,6 @@ export function writeFolder(
   }
 }
 
-/** Innermost first; others may have put something there meanwhile. */
-/** Removes folders, of which the outermost is the first, as far as nothing is in them. */
-export function removeEmpty(folders: readonly string[]): void {
-  for (const folder of [...folders].reverse()) {
-    try {
-      rmdirSync(folder);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-    }
-  }
-}
-
 function writeVersion(
   kind: FolderKind,
   target: string,
@@ -164,13 +152,7 @@ function probe(target: string): void {
     const trial = `${fresh}-${process.pid}`;
     mkdirSync(trial);
     rmdirSync(trial);
-    const place = existsSync(target) ? target : dirname(target);
-    const file = join(place, `.probe.bonsaic-new-${process.pid}`);
-    try {
-      writeSynced(file, 'probe');
-    } finally {
-      rmSync(file, { force: true });
-    }
+    probeFolder(existsSync(target) ? target : dirname(target));
   } finally {
     removeEmpty(made);
   }
@@ -192,8 +174,7 @@ export function recoverFolder(kind: FolderKind, directory: string): void {
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const what = `cannot be recovered: ${error.message}`;
-    const hint = `the previous version is in ${besides(target).old}`;
-    throw new BonsaiError('usage', directory, what, hint);
+    throw new BonsaiError('usage', directory, what, `the previous version is in ${old}`);
   } finally {
     release();
   }
@@ -220,20 +201,12 @@ function recover(kind: FolderKind, target: string): void {
     // The user may have created an empty directory in its place.
     if (existsSync(target) && readdirSync(target).length === 0) rmdirSync(target);
     if (!existsSync(target)) renameSync(existsSync(fresh) ? fresh : old, target);
-    // Until the names are on the disk, the old version may be the only one.
-    if (!isTemporary(target)) syncIfPossible(dirname(target));
+    // Until the names are on the disk, the old version may be the only one. A disk that takes nothing
+    // any more keeps no recovery from its end.
+    if (!isTemporary(target)) unlessRefused(() => syncFolder(dirname(target)), undefined);
     if (kind.isOurs(target)) rmSync(old, { recursive: true, force: true });
   }
   rmSync(fresh, { recursive: true, force: true });
-}
-
-/** A disk that takes nothing any more keeps no recovery from its end. */
-function syncIfPossible(folder: string): void {
-  try {
-    syncFolder(folder);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-  }
 }
 
 /** Swaps the versions; the new one is complete before the old one is moved. */

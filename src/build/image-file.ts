@@ -29,11 +29,10 @@ export function judgeFile(
   const damaged = (what: string): Verdict => ({ ...own, state: 'damaged', what });
   const listed = isAsWritten(dirname(path), basename(path), file);
   if (listed === true) return { ...own, state: 'whole' };
+  if (own.state !== 'whole') return own;
   if (listed === false) {
-    if (own.state !== 'whole') return own;
     return damaged('was changed after bonsaic build, which has noted its checksum');
   }
-  if (own.state !== 'whole') return own;
   if (isElf(file) && !isSealed(file)) {
     return damaged('is damaged: its end does not have the CRC-32 of the whole file');
   }

@@ -5,12 +5,14 @@
 import { crc32 } from 'node:zlib';
 
 const mark = Buffer.from('bonsaic:');
-const target = /^[a-z0-9-]+(?=\0)/;
+const targetName = /^[a-z0-9-]+(?=\0)/;
 /** Target, version, model, the image's length and its CRC-32; both are 0 before they are known. */
 const wholeRecord = /^([a-z0-9-]+\0[^\0]*\0[^\0]*\0)([0-9a-f]{8})([0-9a-f]{8})\0/;
 /** Longer than any record. */
 const windowBytes = 1024;
 const digits = 8;
+/** Of a length and a CRC-32, one after the other. */
+export const sumDigits = 2 * digits;
 /** A length or a CRC-32 as records have it. */
 export const recordedNumber = (value: number) => value.toString(16).padStart(digits, '0');
 
@@ -25,7 +27,7 @@ function* recordsIn(bytes: Uint8Array): Generator<{ readonly at: number; readonl
 
 /** The targets that the records of a file name. */
 export function recordedTargets(file: Uint8Array): readonly string[] {
-  return [...recordsIn(file)].flatMap(({ text }) => target.exec(text)?.[0] ?? []);
+  return [...recordsIn(file)].flatMap(({ text }) => targetName.exec(text)?.[0] ?? []);
 }
 
 /** What a record says of the image that it is in. */
@@ -47,8 +49,8 @@ function sumsIn(file: Uint8Array): readonly Sum[] {
 /** The CRC-32 of an image whose record has zeros in place of its length and CRC. */
 function sumOf(image: Uint8Array, at: number): number {
   const before = crc32(image.subarray(0, at));
-  const zeros = crc32('0'.repeat(2 * digits), before);
-  return crc32(image.subarray(at + 2 * digits), zeros);
+  const zeros = crc32('0'.repeat(sumDigits), before);
+  return crc32(image.subarray(at + sumDigits), zeros);
 }
 
 /** What an image's own record tells of it. */
@@ -89,9 +91,10 @@ export function judgeImage(image: Uint8Array, mayFollow: boolean): Verdict {
     return damaged(`is damaged: ${image.length - bytes} bytes follow the ${bytes} of its record`);
   }
   const whole = image.subarray(0, bytes);
-  const isInside = at + 2 * digits <= bytes;
-  if (isInside && sumOf(whole, at) === sum.crc32)
+  const isInside = at + sumDigits <= bytes;
+  if (isInside && sumOf(whole, at) === sum.crc32) {
     return { state: 'whole', what: 'is whole', bytes };
+  }
   return damaged(`is damaged: the CRC-32 of its ${bytes} bytes is not the one in its record`);
 }
 

@@ -3,10 +3,11 @@
  * length and the CRC-32 of the whole file. What reads ELF files does not look behind their sections.
  */
 import { crc32 } from 'node:zlib';
-import { recordedNumber } from './image-record.js';
+import { recordedNumber, sumDigits } from './image-record.js';
 
 const mark = 'bonsaic-file:';
-const sealBytes = mark.length + 2 * 8 + 1;
+/** With the end of its line. */
+const sealBytes = mark.length + sumDigits + 1;
 
 function sealOf(content: Uint8Array): Uint8Array {
   const digits = [content.length + sealBytes, crc32(content)].map(recordedNumber);

@@ -1,6 +1,6 @@
 /** SHA256SUMS of a folder that bonsaic wrote: which files are ours, and as they were written. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError } from '../errors.js';
 
@@ -87,9 +87,8 @@ export function namesOf(paths: readonly string[]): string {
 
 /** Whether a folder has a file of exactly these contents. */
 export function holds(folder: string, path: string, contents: string | Uint8Array): boolean {
-  const file = join(folder, path);
   try {
-    return existsSync(file) && readFileSync(file).equals(Buffer.from(contents));
+    return readFileSync(join(folder, path)).equals(Buffer.from(contents));
   } catch {
     return false;
   }

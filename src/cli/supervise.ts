@@ -115,12 +115,13 @@ class Supervised {
     serveSerial(serial.port1);
     const workerData: WorkerData = { args, ledger: ledger.port2, serial: serial.port2 };
     this.worker = new Worker(workerUrl(), {
-      ...{
-        workerData,
-        transferList: [ledger.port2, serial.port2],
-        argv: [...args],
-        env: SHARE_ENV,
-      },
+      workerData,
+      transferList: [ledger.port2, serial.port2],
+      argv: [...args],
+      env: SHARE_ENV,
+      // streams.ts replaces them in the thread, and Node 22 fails there if this one reads its own.
+      stdout: true,
+      stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes() },
     });
     this.ended = new Promise((resolve) => {

@@ -8,13 +8,12 @@ import {
   type Replacing,
   realPlace,
   recoverFolder,
-  removeEmpty,
   writeFolder,
 } from '../build/folder.js';
 import { readSums, sumsFile } from '../build/sums.js';
 import { usualConfig } from '../config.js';
 import { isUnfinished } from '../durable.js';
-import { makeFolders } from '../files.js';
+import { makeFolders, removeEmpty } from '../files.js';
 import { journalFolder } from './journal.js';
 
 const modelFile = 'model.tflite';

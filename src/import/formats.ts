@@ -171,6 +171,8 @@ const noConverter = (of: string) => () => [
   `nothing converts ${of}: export the network that it was made from as .tflite`,
 ];
 
+const isImage = () => ['give the model; an image is flashed by bonsaic flash'];
+
 const pickles = startsWith('\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05');
 
 const formats: readonly Format[] = [
@@ -391,13 +393,13 @@ const formats: readonly Format[] = [
     what: 'a program (ELF)',
     kind: 'other',
     is: startsWith('\x7fELF'),
-    hint: () => ['give the model; an image is flashed by bonsaic flash'],
+    hint: isImage,
   },
   {
     what: 'a firmware image (UF2)',
     kind: 'other',
     is: startsWith('UF2\n'),
-    hint: () => ['give the model; an image is flashed by bonsaic flash'],
+    hint: isImage,
   },
   {
     what: 'a tar archive',

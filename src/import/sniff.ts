@@ -22,18 +22,18 @@ const mostFields = 64;
 
 export function sniff(bytes: Uint8Array): Sniffed {
   const start = latin1(bytes.subarray(0, startBytes));
-  const searched = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     ...{ bytes, start },
     members: start.startsWith('PK') ? zipMembers(bytes) : null,
     fields: protobufFields(bytes),
-    has: (word) => searched.subarray(0, searchedBytes).includes(word),
+    has: (word) => bufferOf(bytes).subarray(0, searchedBytes).includes(word),
   };
 }
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}
+const bufferOf = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const latin1 = (bytes: Uint8Array) => bufferOf(bytes).toString('latin1');
 
 /**
  * Paths of a zip archive, from the directory at its end.

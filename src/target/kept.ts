@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { removeUnfinished, writeWhole } from '../durable.js';
-import { BonsaiError, isSystemError, writing } from '../errors.js';
+import { BonsaiError, isSystemError, unlessRefused, writing } from '../errors.js';
 import { makeFolders } from '../files.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
 import { version } from '../version.js';
@@ -65,13 +65,8 @@ type Tell = (text: string) => void;
 /** The costs in a kept file; null where there is none, or one that is no table of costs. */
 function readCosts(path: string, tell: Tell | null): KeptCosts | null {
   removeUnfinished(dirname(path));
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return null;
-  }
+  const text = unlessRefused(() => readFileSync(path, 'utf8'), null);
+  if (text === null) return null;
   try {
     return parseCosts(measuredCosts, text, path);
   } catch (error) {

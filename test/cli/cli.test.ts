@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';
+import { shellStatus } from '../support/signals.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const model = join(root, 'examples/activity/activity.tflite');
@@ -497,7 +498,8 @@ describe('command line', () => {
         const projects = () => readdirSync(directory).filter((name) => /^bonsaic-/.test(name));
         while (projects().length === 0 && child.exitCode === null) await setTimeout(5);
         child.kill(signal);
-        expect(await ended).to.deep.equal([expected, null]);
+        const [status, by] = await ended;
+        expect(shellStatus(status, by)).to.equal(expected);
         expect(projects()).to.deep.equal([]);
         const { error } = JSON.parse(stdout);
         expect(error).to.have.all.keys('code', 'exit', 'where', 'message', 'hint');

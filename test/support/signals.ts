@@ -22,6 +22,11 @@ import { FloatNetwork } from './float-network.js';
 export const stopSignals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof stopSignals;
 
+/** What a shell sees: a process may end itself by the signal (docs/architecture.md, 'The process'). */
+export function shellStatus(status: number | null, by: NodeJS.Signals | null): number | null {
+  return status ?? (by !== null && by in stopSignals ? stopSignals[by as StopSignal] : null);
+}
+
 /** What a command needs beside it; made once, and copied for each run. */
 export interface Given {
   readonly folder: string;
@@ -331,13 +336,14 @@ export const isBeforeFirstLine = ({ killedBy, stdout, stderr }: Stopped) =>
 export function faultOf(command: StoppedCommand, attempt: Attempt, stopped: Stopped): string {
   const { signal, json = false } = attempt;
   const expected = stopSignals[signal];
-  const { status, killedBy, stdout, endMs, left } = stopped;
+  const { killedBy, stdout, endMs, left } = stopped;
+  const status = shellStatus(stopped.status, killedBy);
   if (left.length > 0) return `left ${left.join(', ')}`;
   if (attempt.terminal && !showsCursor(stdout)) return 'the cursor is hidden';
   if (endMs === null || isBeforeFirstLine(stopped)) return '';
   // At its end, the signal may find that all is done.
   const isDone = status === 0 || (command.name === 'flash' && status === 5);
-  const isStopped = status === expected || killedBy === signal;
+  const isStopped = status === expected;
   if (!isStopped && !isDone) return `status ${status}, ${killedBy}: ${stopped.stderr.slice(-300)}`;
   if (!json) return '';
   try {

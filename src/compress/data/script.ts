@@ -191,7 +191,8 @@ function answersIn(
   { ports }: LoadOptions,
 ) {
   const isText = Array.isArray(given) && given.some((one) => typeof one === 'string');
-  const lists = isText ? [] : byPort(given, ports?.outputs ?? [], 'y', where).map(numbersIn);
+  const answers = isText ? [] : byPort(given, ports?.outputs ?? [], 'y', where);
+  const lists = answers.map((one) => numbersIn(one, where));
   const count = isText ? given.length : (lists[0]?.length ?? 0);
   if (lists.length > 1) {
     const rows = lists.map((list) => Float32Array.from(list));
@@ -225,8 +226,12 @@ function wantedIn(
   return { labels: null, targets: Float32Array.from(values) };
 }
 
-/** Numbers in any nesting, one after another; NaN for what is none. */
-function numbersIn(given: unknown): number[] {
+/**
+ * Numbers in any nesting, one after another; NaN for what is none.
+ *
+ * @throws BonsaiError 'usage' for more than samples may have
+ */
+function numbersIn(given: unknown, where: string): number[] {
   const values: number[] = [];
   const take = (list: ArrayLike<unknown>) => {
     for (let i = 0; i < list.length; i += 1) {
@@ -237,6 +242,7 @@ function numbersIn(given: unknown): number[] {
         values.push(typeof item === 'number' ? item : Number.NaN);
       }
     }
+    if (values.length > maxElements) throw badData(where, 'is too long', 'yield smaller batches');
   };
   if (Array.isArray(given) || ArrayBuffer.isView(given)) take(given as ArrayLike<unknown>);
   return values;
@@ -250,20 +256,7 @@ function floatsOf(x: unknown, where: string, options: LoadOptions): Float32Array
   if (x instanceof Uint8Array) return Float32Array.from(x, byteScale(options));
   if (ArrayBuffer.isView(x)) return new Float32Array(x as unknown as ArrayLike<number>);
   if (!Array.isArray(x)) throw badData(where, 'has no numbers as x', contract);
-  const values: number[] = [];
-  const take = (list: ArrayLike<unknown>) => {
-    for (let i = 0; i < list.length; i += 1) {
-      const item = list[i];
-      if (Array.isArray(item) || ArrayBuffer.isView(item)) {
-        take(item as unknown as ArrayLike<unknown>);
-      } else {
-        values.push(typeof item === 'number' ? item : Number.NaN);
-      }
-    }
-    if (values.length > maxElements) throw badData(where, 'is too long', 'yield smaller batches');
-  };
-  take(x);
-  return Float32Array.from(values);
+  return Float32Array.from(numbersIn(x, where));
 }
 
 function reasonOf(error: unknown): string {

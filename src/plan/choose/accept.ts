@@ -29,9 +29,10 @@ const quantizeHint =
 const mostConstantBytes = 2 ** 26;
 
 /**
- * @throws BonsaiError 'too-large' for more constants than sources are written of, 'float-model' if a node computes in float (hybrid models included) and its
- *   operator does not, 'unsupported-type' if an activation has another type that its operator does
- *   not take, or types that no kernel takes together, 'bad-graph' if an output is constant
+ * @throws BonsaiError 'too-large' for more constants than C text is written of, 'float-model' if a
+ *   node computes in float (hybrid models included) and its operator does not, 'unsupported-type' if
+ *   an activation has another type that its operator does not take, or types that no kernel takes
+ *   together, 'bad-graph' if an output is constant
  */
 export function acceptGraph(graph: Graph): void {
   acceptSize(graph);
@@ -57,13 +58,9 @@ function acceptSize(graph: Graph): void {
   const constants = [...used].map((id) => (id === null ? undefined : graph.tensors[id]));
   const bytes = constants.reduce((sum, one) => sum + (one?.data ? byteCount(one) : 0), 0);
   if (bytes <= mostConstantBytes) return;
-  const message = `has ${bytes} bytes of weights and tables; sources are written of ${mostConstantBytes} at most`;
-  throw new BonsaiError(
-    'too-large',
-    'model',
-    message,
-    'no board has room for so many: use a smaller model',
-  );
+  const message = `has ${bytes} bytes of weights and tables; C text is written of ${mostConstantBytes} at most`;
+  const hint = 'no board has room for so many: use a smaller model';
+  throw new BonsaiError('too-large', 'model', message, hint);
 }
 
 /** @throws BonsaiError 'float-model', 'unsupported-type' as `acceptGraph`, for one node */
