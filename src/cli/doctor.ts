@@ -34,7 +34,9 @@ export function doctorText(all: readonly ToolCheck[], width: number): string {
     const [name = what] = what.split(' (');
     hints.set(hint, [...(hints.get(hint) ?? []), name]);
   }
-  const next = [...hints].map(([hint, names]) => `${[...new Set(names)].join(', ')}:\n  ${hint}`);
+  const next = [...hints].map(([hint, names]) =>
+    [`${[...new Set(names)].join(', ')}:`, ...hint.split('\n')].join('\n  '),
+  );
   const table = textTable(['', 'what', 'found'], rows, { width });
   return [table, ...(next.length === 0 ? [] : ['', 'what next', ...next])].join('\n');
 }

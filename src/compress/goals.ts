@@ -161,7 +161,11 @@ export function goalsFault(where: string, goals: Goals, reached: Reached): Bonsa
       `needs ${rounded(needed)} ${unit}${isEstimate(flag) ? ' by estimate' : ''}, ${flag} is ${most}`,
   );
   const asked = named(goals, got);
-  const lacks = asked.filter(({ isMet }) => !isMet).map(({ text }) => text);
+  const own = named(goals, standard.original);
+  const lacks = asked.flatMap(({ isMet, text }, i) => {
+    if (isMet) return [];
+    return [own[i]?.isMet === false ? `${text}, which the float model misses too` : text];
+  });
   const isUseless = asked.length === 0 && !isAboveFloor(got, standard);
   const faults = [
     ...(refusal === null ? [] : [refusal.message]),
@@ -171,7 +175,11 @@ export function goalsFault(where: string, goals: Goals, reached: Reached): Bonsa
   ];
   if (faults.length === 0) return null;
   const ways = [
-    refusal !== null ? 'take a larger board' : over.length === 0 ? 'ask for less' : 'allow more',
+    refusal !== null
+      ? 'take a larger board'
+      : over.length === 0
+        ? 'ask for less accuracy'
+        : 'allow more',
     'train longer (--epochs)',
     over.length === 0 && refusal === null ? 'give more samples' : 'begin with a smaller model',
     ...(isUseless ? [`accept this with ${acceptance(got)}`] : []),

@@ -150,7 +150,7 @@ function nearestText({ nearest, data }: CompressReport, width: number): string {
     steps.join(', '),
     ...qualityCells(validation),
     ...costCells(cost),
-    isWritten ? 'written' : isUseful ? '' : 'useless',
+    isWritten ? 'written' : isUseful ? '' : 'too inaccurate',
   ]);
   const head = `Nearest to the goals, on the ${data.validation} validation samples:`;
   const titles = ['steps', ...qualityTitles, ...costTitles, ''];

@@ -129,6 +129,10 @@ const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const nameBreaks = /^[\s/_+,;:-]$/;
 const wordBreaks = /^\s$/;
 
+/** A space between two digits groups the digits of one number. */
+const isGroup = (before = '', character: string, after: string) =>
+  character === ' ' && /^\d$/.test(before) && /^\d$/.test(after);
+
 /**
  * Lines of at most `width` terminal columns, broken after a character that matches `breaks`, or
  * else between any two characters.
@@ -139,7 +143,9 @@ export function wrap(text: string, width: number, breaks = nameBreaks): readonly
   let line: string[] = [];
   for (const { segment } of segmenter.segment(text)) {
     while (line.length > 0 && stringWidth(line.join('') + segment.trimEnd()) > width) {
-      const end = line.findLastIndex((character) => breaks.test(character)) + 1 || line.length;
+      const mayBreak = (character: string, i: number) =>
+        breaks.test(character) && !isGroup(line[i - 1], character, line[i + 1] ?? segment);
+      const end = line.findLastIndex(mayBreak) + 1 || line.length;
       lines.push(line.slice(0, end).join('').trimEnd());
       line = line.slice(end);
     }

@@ -159,7 +159,8 @@ function arenaReason({ options }: Report): string {
 function latencyLines(report: Report): string[] {
   const { latency } = report;
   if (latency === null) return [];
-  const spread = latency.min === latency.max ? '' : `, ${latency.min} to ${latency.max}`;
+  const spread =
+    latency.min === latency.max ? '' : `, ${thousands(latency.min)} to ${thousands(latency.max)}`;
   const { unit, ms, clockHz } = latency;
   const at = `${milliseconds(ms)} ms at ${(clockHz / 1e6).toFixed(0)} MHz`;
   const time = {
@@ -192,16 +193,17 @@ function verifyLines({ verify }: Report): string[] {
 /** A line of text has room for the classes of some vectors; --json has all. */
 const classesShown = 12;
 
-/** 'class    0 yes 0.98, 1 no 0.75': vectors by index. */
+/** 'class    vector 0: yes 0.98, 1: no 0.75'. */
 function classLines({ verify }: Report): string[] {
   const classes = verify?.classes ?? [];
   if (classes.length === 0) return [];
   const several = new Set(classes.map(({ output }) => output)).size > 1;
   const shown = classes.slice(0, classesShown).map(({ vector, output, class: name, score }) => {
-    return `${vector} ${several ? `${output} ` : ''}${name} ${Number(score.toPrecision(3))}`;
+    const of = several ? `${vector} ${output}` : vector;
+    return `${of}: ${name} ${Number(score.toPrecision(3))}`;
   });
   const left = classes.length - shown.length;
-  return [`class    ${shown.join(', ')}${left > 0 ? `, and ${left} more (--json)` : ''}`];
+  return [`class    vector ${shown.join(', ')}${left > 0 ? `, and ${left} more (--json)` : ''}`];
 }
 
 /** The width of the labels 'flash    ', 'latency  ', … */

@@ -82,6 +82,8 @@ describe('doctor: its text', () => {
 
   it('nothing is missing: no more than the table', () => {
     expect(doctorText([gcc('rp2040')], 80)).not.to.include('what next');
+    const clone = { ...gcc('esp32', broken), hint: 'git clone X\n./install.sh' };
+    expect(doctorText([clone], 80)).to.match(/:\n {2}git clone X\n {2}\.\/install\.sh$/);
   });
 });
 

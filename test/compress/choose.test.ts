@@ -333,7 +333,11 @@ describe('compress: what a missed goal is told with', () => {
   const rows: readonly (readonly [edge: string, goals: Goals, hint: RegExp | null])[] = [
     ['nothing', { maxMs: 2, minAccuracy: 0.9 }, null],
     ['a budget', { maxMs: 1 }, /written; allow more, .* smaller model$/],
-    ['accuracy alone: no budget', { maxMs: 2, minAccuracy: 0.95 }, /written; ask for less, train/],
+    [
+      'accuracy alone: no budget',
+      { maxMs: 2, minAccuracy: 0.95 },
+      /written; ask for less accuracy, train/,
+    ],
     ['both', { maxMs: 1, minAccuracy: 0.95 }, /allow more/],
   ];
   for (const [edge, goals, hint] of rows) {
@@ -343,6 +347,13 @@ describe('compress: what a missed goal is told with', () => {
       else expect(fault?.hint).to.match(hint);
     });
   }
+
+  it('what the float model misses itself is told as that', () => {
+    const worse = { ...reached, got: assessed(0.8) };
+    const misses = (minAccuracy: number) => goalsFault('net', { minAccuracy }, worse)?.message;
+    expect(misses(0.9)).to.match(/ is [\d.]+ %$/);
+    expect(misses(0.91)).to.match(/ is [\d.]+ %, which the float model misses too$/);
+  });
 
   it('RAM is told as what it is: that of a run has the firmware, too', () => {
     const fault = goalsFault('net', { maxRam: 9 }, reached);
@@ -365,7 +376,11 @@ const agreeing = (agreement: number): Assessment => ({ ...assessed(0), accuracy:
 describe('compress: the floor', () => {
   const many = 1e9;
   const numbers: Standard = {
-    ...{ task: 'none', original: explaining(1, Number.POSITIVE_INFINITY), blind: 0, samples: 4 },
+    ...{ task: 'none', blind: 0, samples: 4 },
+    original: {
+      ...explaining(1, Number.POSITIVE_INFINITY),
+      error: { from: 'float', mse: 0, mae: 0, explained: 1 },
+    },
   };
   const targets: Standard = { ...numbers, task: 'values', original: predicting(0.8) };
   const unlabelled: Standard = {

@@ -16,9 +16,17 @@ import {
 } from '../../src/compress/quantize/scheme.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { checkModule } from '../../src/ir/check.js';
-import { type Graph, type Module, mainGraph, type TensorId, viewOf } from '../../src/ir/graph.js';
+import {
+  type Graph,
+  type Module,
+  mainGraph,
+  type Node,
+  type TensorId,
+  viewOf,
+} from '../../src/ir/graph.js';
 import { operators, opOf } from '../../src/ops/index.js';
 import { dequantized, quantizedOps, trainedOps } from '../support/dequantize.js';
+import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 
@@ -213,6 +221,73 @@ describe('lowering', () => {
     const zeroPoints = summed.map((id) => Math.abs(quants.get(id ?? -1)?.zeroPoint ?? 99));
     expect(zeroPoints).to.deep.equal([0, 0]);
   });
+
+  /** Weights whose every channel has the scale 0.5. */
+  const halves = ({ tensors }: Graph, id: TensorId): WeightQuant => {
+    const scales = Array.from({ length: tensors[id]?.shape[0] ?? 1 }, () => 0.5);
+    return { type: 'int8', scales, axis: 0 };
+  };
+
+  const sharedConstants: readonly (readonly [edge: string, graph: () => Graph])[] = [
+    [
+      'a bias that a sum adds too, as an unrolled LSTM has',
+      () => {
+        const network = new FloatNetwork([3]).dense(4, 'none');
+        const bias = network.nodes[0]?.inputs[2] as TensorId;
+        return network.add('add', [bias], { activation: 'none', rounding: 'double' }).graph();
+      },
+    ],
+    [
+      'one bias of two layers whose inputs have other scales',
+      () => {
+        const network = new FloatNetwork([4]).dense(4, 'none').dense(4, 'none');
+        const [first, second] = network.nodes;
+        const inputs = [...(second?.inputs.slice(0, 2) ?? []), first?.inputs[2] ?? null];
+        network.nodes[1] = { ...(second as Node), inputs };
+        return network.graph();
+      },
+    ],
+    [
+      'weights that a sum adds too',
+      () => {
+        const network = new FloatNetwork([1]).dense(4, 'none');
+        const weights = network.nodes[0]?.inputs[1] as TensorId;
+        return network.add('add', [weights], { activation: 'none', rounding: 'double' }).graph();
+      },
+    ],
+  ];
+  for (const [edge, make] of sharedConstants) {
+    it(`gives each reader integers of its own: ${edge}`, () => {
+      const graph = separated(make());
+      const ranges = new Map(
+        graph.tensors.flatMap(({ data }, id) =>
+          data === null ? [[id, { min: -1 - id, max: 3 }] as const] : [],
+        ),
+      );
+      const weights = new Map(
+        graph.nodes.flatMap(({ op, inputs: [, id] }) =>
+          weighted.has(op) && id != null ? [[id, halves(graph, id)] as const] : [],
+        ),
+      );
+      const activations = activationQuants(graph, ranges);
+      const head = {
+        name: 'shared',
+        sha256: '0'.repeat(64),
+        inputNames: ['x'],
+        outputNames: ['y'],
+      };
+      const made = lower(head, graph, { activations, weights });
+      checkModule(made, operators, 'lower');
+      const lowered = mainGraph(made);
+      for (const node of lowered.nodes) {
+        const [input, second, bias] = viewOf(lowered, node).inputs;
+        opOf(node).check(viewOf(lowered, node));
+        if (!weighted.has(node.op)) continue;
+        const scale = (input?.quant?.scales[0] ?? 0) * (second?.quant?.scales[0] ?? 0);
+        expect(bias?.quant?.scales[0]).to.equal(Math.fround(scale));
+      }
+    });
+  }
 
   it('gives a concatenation of tanh and other values a scale that fits both', () => {
     const b = new GraphBuilder();

@@ -56,8 +56,8 @@ describe('classes of vectors', () => {
     expect(expected.map(({ vector }) => vector)).to.deep.equal([0, 1, 2, 3]);
     const text = reportText(makeReport({ manifest, target: loadTarget('rp2040'), measured }));
     const [{ class: name = '', score = 0 } = {}] = expected;
-    expect(text).to.match(/^class {4}0 \w+ -?[\d.]+, 1 \w+ /m);
-    expect(text).to.include(`class    0 ${name} ${Number(score.toPrecision(3))},`);
+    expect(text).to.match(/^class {4}vector 0: \w+ -?[\d.]+, 1: \w+ /m);
+    expect(text).to.include(`class    vector 0: ${name} ${Number(score.toPrecision(3))},`);
     const session = await openSession(new FakeBoard(module, manifest), manifest);
     const plain = await verifyOnDevice(session, manifest, module, vectors);
     expect(plain.verify).not.to.have.property('classes');
@@ -79,6 +79,6 @@ describe('classes of vectors', () => {
         measured: await measureOn('sim', many),
       }),
     );
-    expect(text).to.match(/ 11 \w+ \S+, and 2 more \(--json\)$/m);
+    expect(text).to.match(/ 11: \w+ \S+, and 2 more \(--json\)$/m);
   });
 });

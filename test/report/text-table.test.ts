@@ -101,6 +101,7 @@ describe('report/text-table', () => {
   it('breaks text between characters, after words where it can', () => {
     expect(wrap('thumb1/depthwise_conv2d', 12)).to.deep.equal(['thumb1/', 'depthwise_', 'conv2d']);
     expect(wrap('a bc', 3)).to.deep.equal(['a', 'bc']);
+    expect(wrap('of 8 932 B', 5), 'a number stays whole').to.deep.equal(['of', '8 932', 'B']);
     expect(wrap('层层层', 5)).to.deep.equal(['层层', '层']);
     expect(wrap('👩‍🔬👩‍🔬', 1), 'wider than a column: whole').to.deep.equal(['👩‍🔬', '👩‍🔬']);
     fc.assert(

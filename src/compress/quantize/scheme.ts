@@ -158,8 +158,9 @@ export function tiesOf(graph: Graph): Ties {
  * The graph as integers can hold it: with a node `quantize` between an operator whose output has a fixed
  * scale and one that copies several tensors, which would otherwise force that scale on all, or that
  * needs the zero point 0; with a
- * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; and
- * with a product by −1 for each NEG, whose int8 kernel ignores scales.
+ * bias for every layer with weights, without which desktop TFLite refuses int8 convolutions; with a
+ * product by −1 for each NEG, whose int8 kernel ignores scales; and with a constant of its own for
+ * each way in which nodes read one.
  */
 export function separated(given: Graph): Graph {
   const graph = withProducts(withBiases(given));
@@ -188,7 +189,39 @@ export function separated(given: Graph): Graph {
     });
     nodes.push({ ...node, inputs });
   }
+  return withOwnConstants({ ...graph, tensors, nodes });
+}
+
+/** A bias of an unrolled LSTM's first step is an operand of sums in the others: as int32, and as int8. */
+function withOwnConstants(graph: Graph): Graph {
+  const ties = tiesOf(graph);
+  const tensors: Tensor[] = [...graph.tensors];
+  const byUse = new Map<TensorId, Map<string, TensorId>>();
+  const ownOf = (id: TensorId, use: string): TensorId => {
+    const known = byUse.get(id) ?? new Map<string, TensorId>();
+    byUse.set(id, known);
+    const tensor = tensors[id] as Tensor;
+    const copy = { ...tensor, name: `${tensor.name}/${known.size}`, source: null };
+    const own = known.get(use) ?? (known.size === 0 ? id : tensors.push(copy) - 1);
+    known.set(use, own);
+    return own;
+  };
+  const nodes = graph.nodes.map((node) => {
+    const inputs = node.inputs.map((id, position) => {
+      const isConstant = id !== null && tensorOf(graph, id).data !== null;
+      return isConstant ? ownOf(id, useOf(node, position, ties)) : id;
+    });
+    return { ...node, inputs };
+  });
   return { ...graph, tensors, nodes };
+}
+
+/** Constants read in the same use have the same integers: a bias has the scales of its layer's sums. */
+function useOf({ op, inputs }: Node, position: number, ties: Ties): string {
+  const axis = weighted.get(op);
+  if (axis === undefined || position === 0) return 'operand';
+  if (position === 1) return `weights along ${axis}`;
+  return `bias of ${ties.leader(inputs[0] ?? 0)} and ${inputs[1]}`;
 }
 
 function withBiases(graph: Graph): Graph {
