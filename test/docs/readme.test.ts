@@ -182,8 +182,20 @@ describe('README: boards and set-up', () => {
     const [, line = ''] = /^exec node dist\/cli\.js (.*) -o /m.exec(script) ?? [];
     expect(blockWith('npm run demo')).to.match(/the example on a simulated RP2040/);
     const { stdout } = await succeed([...line.split(/\s+/), '--json']);
-    const { device, target, verify } = JSON.parse(stdout);
+    const { device, target, verify, latency, memory } = JSON.parse(stdout);
     expect({ device, target }).to.deep.equal({ device: 'sim', target: 'rp2040' });
     expect(verify).to.include({ mismatches: 0 });
+    // What it ends with, as README shows it.
+    const result = blockWith('vectors bit-exact').replaceAll(/(?<=\d) (?=\d)/g, '');
+    const { flashBytes, arenaBytes, ramBytes, stackBytes, sramCopyBytes } = memory;
+    const shown = [
+      `latency  ${latency.count} cycles = ${latency.ms.toFixed(2)} ms`,
+      `flash    ${flashBytes} B: code ${memory.codeBytes}, tables ${memory.tableBytes}, weights ${memory.weightBytes}`,
+      `arena    ${arenaBytes} B`,
+      `RAM      ${ramBytes} B: arena ${arenaBytes}, static ${memory.staticRamBytes}, stack ${stackBytes} `,
+      `copied from flash at start ${sramCopyBytes}`,
+      `verify   ${verify.vectors} of ${verify.vectors} vectors bit-exact`,
+    ];
+    for (const line of shown) expect(result).to.include(line);
   });
 });

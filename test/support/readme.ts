@@ -1,7 +1,10 @@
-/** README.md as what it claims: its tables, its code, the words that it sets as code. */
+/** README.md and its reference, docs/usage.md, as what they claim: tables, code, words set as code. */
 import { readFileSync } from 'node:fs';
 
-export const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** One text: the first page, then the reference. */
+export const readme = `${read('README.md')}\n${read('docs/usage.md')}`;
 
 /** Rows of the table whose header begins with these cells, as texts of its cells. */
 export function tableOf(...header: readonly string[]): readonly (readonly string[])[] {
