@@ -23,7 +23,7 @@ import { withSuggestions } from './suggestions.js';
 import { addTune } from './tune.js';
 import { addVerify } from './verify.js';
 
-function makeProgram(): Command {
+export function makeProgram(): Command {
   const program = new Command('bonsaic')
     .description('Compiles an INT8 neural network to verified, measured microcontroller firmware.')
     .version(version)
@@ -52,7 +52,11 @@ function makeProgram(): Command {
   ]) {
     add(program);
   }
-  for (const command of program.commands) withSuggestions(command);
+  for (const command of program.commands) {
+    // Its own help has no line of what it does otherwise.
+    if (command.description() === '') command.description(command.summary());
+    withSuggestions(command);
+  }
   return program;
 }
 

@@ -1,6 +1,7 @@
 /** Someone who searches for the field's terms finds what bonsaic calls otherwise. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { makeProgram } from '../../src/cli/program.js';
 import { floorOf, leastShare } from '../../src/compress/goals.js';
 
 const page = readFileSync(new URL('../../docs/compression.md', import.meta.url), 'utf8');
@@ -20,6 +21,18 @@ describe('docs/compression.md', () => {
       expect(page.toLowerCase()).to.include(term.toLowerCase());
     });
   }
+
+  it('and the help of a command begins with what it does, in these terms', () => {
+    for (const command of makeProgram().commands) {
+      expect(command.helpInformation(), command.name()).to.match(/^Usage: .*\n\n[A-Za-z]/);
+      expect(command.helpInformation(), command.name()).not.to.match(/^Usage: .*\n\nArguments:/);
+    }
+    expect(
+      makeProgram()
+        .commands.find((command) => command.name() === 'compress')
+        ?.description(),
+    ).to.match(/PTQ, QAT, pruning, distillation/);
+  });
 
   it('states the floor that compress has', () => {
     expect(leastShare).to.equal(0.75);
