@@ -118,6 +118,8 @@ export function makeProgress(): Progress {
     // Loaded here, since the main thread prints errors alone.
     const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
     oweCursor();
+    // A terminal that tells no width (`script`, some of CI) would get a character a line.
+    const redraws = process.stderr.isTTY && process.stderr.columns > 0;
     const logger = new ListrLogger({
       processOutput: new ProcessOutput(process.stderr, process.stderr),
     });
@@ -130,20 +132,19 @@ export function makeProgress(): Progress {
             try {
               let logged = '';
               result.value = await work((text, picture) => {
-                if (!process.stderr.isTTY && text === logged) return;
+                if (!redraws && text === logged) return;
                 logged = text;
-                const redraws = process.stderr.isTTY && picture !== undefined;
-                task.output = printable(redraws ? picture : text);
+                task.output = printable((redraws ? picture : undefined) ?? text);
               });
             } catch (error) {
-              // Listr shows the message; the caller gets the error itself.
+              // Listr shows that it failed; what the caller gets, and is told once, is the error itself.
               result.error = error;
-              throw new Error(printable(error instanceof Error ? error.message : String(error)));
+              throw new Error('the error is below');
             }
           },
         },
       ],
-      process.stderr.isTTY
+      redraws
         ? { renderer: 'default', rendererOptions: { logger, showErrorMessage: false } }
         : { renderer: 'simple', rendererOptions: { logger } },
     );
