@@ -1,7 +1,7 @@
 /** The Makefile of an output directory: it needs only make and a compiler. */
 import type { Module } from '../ir/graph.js';
 import type { Plan } from '../plan/types.js';
-import { compilerFlags, firmwareMacros, type Target } from '../target/index.js';
+import { compilerFlags, firmwareMacros, linkerScriptOf, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
 /** The firmware's main(), in place of which the user's own may be built. */
@@ -17,6 +17,7 @@ export function emitMakefile(
   target: Target,
   hasRoutines: boolean,
 ): [path: string, text: string][] {
+  const script = linkerScriptOf(target);
   const core = (plan.options.cores ?? 1) > 1 ? target.secondCore : undefined;
   const sources = [...target.sources, ...(core?.sources ?? [])];
   const linkFlags = [...target.linkFlags, ...(core?.linkFlags ?? [])];
@@ -35,8 +36,8 @@ export function emitMakefile(
     runtime_flags: target.runtimeFlags.join(' '),
     kernel_flags: kernelFlags.join(' '),
     link_flags: linkFlags.map((flag) => ` ${flag}`).join(''),
-    has_script: target.linkerScript !== null,
-    script: `firmware/${target.linkerScript ?? ''}`,
+    has_script: script !== null,
+    script: `firmware/${script?.name ?? ''}`,
     includes: target.includes.map((folder) => `-Ifirmware/${folder}`).join(' '),
     macros: macros.join(' '),
     sources: sources.map((path) => `firmware/${path}`).join(' \\\n\t'),

@@ -11,6 +11,9 @@ import { BonsaiError } from '../errors.js';
 import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
 import { didYouMean } from '../nearest.js';
 import { flashSettings } from './flash.js';
+import { linkerScriptOf } from './linker-script.js';
+
+export { linkerScriptOf } from './linker-script.js';
 
 const root = new URL('../../', import.meta.url);
 
@@ -91,8 +94,10 @@ const boardSchema = z.strictObject({
   /** null: unlimited. */
   flashBytes: z.int().positive().nullable(),
   ramBytes: z.int().positive().nullable(),
-  /** A file beside target.json; null: the compiler's own. */
-  linkerScript: z.string().nullable(),
+  /** A file below targets/; absent: made of `memory`, and without that the compiler's own. */
+  linkerScript: z.string().exactOptional(),
+  /** Where the memories begin, for a Cortex-M whose linker script is made of that and the sizes. */
+  memory: z.strictObject({ of: z.string(), flash: hexId(8), ram: hexId(8) }).exactOptional(),
   /**
    * The address of a raw image, where that is what the board is flashed with or its UF2 is made of;
    * and the UF2 family id. Both are required for 'uf2' images.
@@ -122,8 +127,8 @@ const boardSchema = z.strictObject({
   settings: z
     .record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.int().nonnegative().max(0xffffffff))
     .exactOptional(),
-  /** A name listed in src/device/index.ts; null: no simulator. */
-  simulator: z.string().nullable(),
+  /** A name listed in src/device/index.ts; null, and absent: no simulator. */
+  simulator: z.string().nullable().default(null),
   /** The machine, for a simulator of many boards. */
   machine: z.string().exactOptional(),
   /** In QEMU an instruction takes 2^icountShift ns of simulated time. */
@@ -131,6 +136,9 @@ const boardSchema = z.strictObject({
   /** The ways in which bonsaic flashes the board, with their settings; none: it does not. */
   flashProtocols: z.array(flashSettings),
 });
+
+/** targets/chips/<chip>.json: what all boards with a chip share; a board's own keys replace its. */
+const chipSchema = boardSchema.partial().omit({ name: true, description: true });
 
 /** A board of QEMU without these could not be simulated. */
 const checkedBoardSchema = boardSchema.refine(
@@ -156,11 +164,12 @@ export interface Target
 }
 
 const coresFolder = 'cores';
+const chipsFolder = 'chips';
 
 /** Names of the targets, sorted. */
 export function listTargets(): string[] {
   return readdirSync(new URL('targets/', root), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== coresFolder)
+    .filter((entry) => entry.isDirectory() && ![coresFolder, chipsFolder].includes(entry.name))
     .map((entry) => entry.name)
     .sort();
 }
@@ -257,26 +266,44 @@ function assemble(board: Board, core: Core, family: Family, where: string): Targ
  * family that does not exist
  */
 export function parseTarget(text: string, where: string): Target {
-  const board = parseData(checkedBoardSchema, text, where);
+  const board = check(checkedBoardSchema, extended(parseJson(text, where), where), where);
   const core = readData(coreSchema, `${coreFolder(board)}/core.json`);
   const family = readData(familySchema, `firmware/port/${board.family}/family.json`);
   return assemble(board, core, family, where);
 }
 
-function parseData<T>(schema: z.ZodType<T>, text: string, where: string): T {
-  const hint = 'targets/rp2040 and targets/cores/cortex-m0plus show every key';
-  let json: unknown;
+/** The data of a board with those of the chip that it `extends`; settings join one by one. */
+function extended(board: unknown, where: string): unknown {
+  const schema = z.looseObject({ extends: folder.exactOptional() });
+  const { extends: chip, ...own } = check(schema, board, where);
+  if (chip === undefined) return board;
+  const shared = readData(chipSchema, `targets/${chipsFolder}/${chip}.json`);
+  const settings = { ...shared.settings, ...(own.settings as object | undefined) };
+  return { ...shared, ...own, ...(Object.keys(settings).length > 0 ? { settings } : {}) };
+}
+
+const example = 'targets/rp2040, targets/chips and targets/cores/cortex-m0plus show every key';
+
+function parseJson(text: string, where: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
-    throw new BonsaiError('usage', where, `is not JSON: ${(error as Error).message}`, hint);
+    throw new BonsaiError('usage', where, `is not JSON: ${(error as Error).message}`, example);
   }
+}
+
+function parseData<T>(schema: z.ZodType<T>, text: string, where: string): T {
+  return check(schema, parseJson(text, where), where);
+}
+
+/** @throws BonsaiError 'usage' that lists every unknown, missing or wrong key */
+function check<T>(schema: z.ZodType<T>, json: unknown, where: string): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(
     ({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
   );
-  throw new BonsaiError('usage', where, issues.join('; '), hint);
+  throw new BonsaiError('usage', where, issues.join('; '), example);
 }
 
 /** Template → term of work → cost of one unit. */
@@ -332,9 +359,8 @@ export function firmwareSources(target: Target, cores = 1): Map<string, string> 
   const { sources: core = [], headers = [] } = (cores > 1 ? target.secondCore : undefined) ?? {};
   const files = [...target.sources, ...core, ...target.headers, ...headers];
   const texts = new Map(files.map((path) => [path, read(`firmware/${path}`)]));
-  if (target.linkerScript !== null) {
-    texts.set(target.linkerScript, read(`targets/${target.name}/${target.linkerScript}`));
-  }
+  const script = linkerScriptOf(target);
+  if (script !== null) texts.set(script.name, script.text);
   return texts;
 }
 

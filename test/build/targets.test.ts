@@ -9,7 +9,13 @@ import { buildProject } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
-import { compilerFlags, isLibrary, listTargets, loadTarget } from '../../src/target/index.js';
+import {
+  compilerFlags,
+  isLibrary,
+  linkerScriptOf,
+  listTargets,
+  loadTarget,
+} from '../../src/target/index.js';
 import { defaults } from '../support/plan.js';
 
 const path = 'examples/activity/activity.tflite';
@@ -43,7 +49,7 @@ describe('boards without a simulator', function () {
         const { bin } = await buildProject(directory, { target, manifest: emission.manifest });
         const image = readFileSync(bin ?? '');
         const [stack, reset] = [image.readUint32LE(0), image.readUint32LE(4)];
-        const script = readFileSync(`targets/${name}/${target.linkerScript}`, 'utf8');
+        const script = linkerScriptOf(target)?.text ?? '';
         const [flash, flashEnd] = regionOf(script, 'flash');
         expect(stack).to.equal(regionOf(script, 'ram')[1]);
         expect(reset % 2, 'Thumb').to.equal(1);

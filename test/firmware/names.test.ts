@@ -8,7 +8,13 @@ import { emitProgram } from '../../src/codegen/program.js';
 import { modelCName } from '../../src/ir/c-names.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
-import { compilerFlags, firmwareSources, loadTarget, type Target } from '../../src/target/index.js';
+import {
+  compilerFlags,
+  firmwareSources,
+  linkerScriptOf,
+  loadTarget,
+  type Target,
+} from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { inTemporaryDirectory } from '../support/native.js';
@@ -107,7 +113,8 @@ async function linkAll(directory: string, target: Target, names: readonly string
   const likeFirmware = names.filter((name) => /bonsai|^model|^arena/i.test(name));
   await run('-fsyntax-only', ...likeFirmware.map((name) => `glue/${name}_model.c`));
   await run('-c', ...sources);
-  const script = target.linkerScript === null ? [] : ['-T', `firmware/${target.linkerScript}`];
+  const linker = linkerScriptOf(target);
+  const script = linker === null ? [] : ['-T', `firmware/${linker.name}`];
   await run(...script, ...objectsBelow(directory), ...target.linkFlags, '-o', 'all.elf');
 }
 

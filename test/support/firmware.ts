@@ -1,11 +1,16 @@
 /** The firmware with test/firmware/fake_model.c instead of a model. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readElf } from '../../src/build/elf.js';
 import { makeUf2 } from '../../src/build/uf2.js';
 import { commands, encodeFrame, type Frame } from '../../src/profile/protocol.js';
-import { compilerFlags, firmwareMacros, type Target } from '../../src/target/index.js';
+import {
+  compilerFlags,
+  firmwareMacros,
+  linkerScriptOf,
+  type Target,
+} from '../../src/target/index.js';
 import { warnings } from './native.js';
 
 /** The constants of fake_model.c. */
@@ -35,8 +40,9 @@ export function buildFirmware(
     ...[...firmwareMacros(target)].map(([name, value]) => `-D${name}=${value}`),
     ...extraFlags,
   ];
-  const script =
-    target.linkerScript === null ? [] : ['-T', `targets/${target.name}/${target.linkerScript}`];
+  const linker = linkerScriptOf(target);
+  const script = linker === null ? [] : ['-T', `${elf}.ld`];
+  if (linker !== null) writeFileSync(`${elf}.ld`, linker.text);
   const sources = [
     ...target.sources.map((path) => `firmware/${path}`),
     'test/firmware/fake_model.c',

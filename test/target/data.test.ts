@@ -1,10 +1,12 @@
 /** What a target's data may say, and what builds make of it. */
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
 import {
   compilerFlags,
   firmwareMacros,
   firmwareSources,
+  linkerScriptOf,
   listTargets,
   loadTarget,
   measuredCosts,
@@ -31,8 +33,7 @@ function refusalOf(call: () => unknown) {
 /** A board of the family that needs least. */
 const least: Json = {
   ...{ name: 'board', description: 'A board', core: 'cortex-m4f', family: 'mps' },
-  ...{ clockHz: 1, flashBytes: null, ramBytes: null, linkerScript: null },
-  ...{ simulator: null, flashProtocols: [] },
+  ...{ clockHz: 1, flashBytes: null, ramBytes: null, flashProtocols: [] },
 };
 const [esp] = loadTarget('esp32c3').flashProtocols;
 const parse = (json: Json) => parseTarget(JSON.stringify(json), 'board/target.json');
@@ -123,11 +124,49 @@ describe('target.json', () => {
     });
   }
 
+  it('a board extends a chip: its own keys replace those, settings join one by one', () => {
+    const { flashBytes, settings, ...f411 } = loadTarget('stm32f411');
+    const board = { name: 'pill', description: 'A board', extends: 'stm32f411' };
+    const pill = parse({ ...board, flashBytes: 262_144, settings: { UART_TX_PIN: 2, PLL_Q: 4 } });
+    expect(pill.flashBytes).to.equal(flashBytes === 262_144 ? 0 : 262_144);
+    const { UART_RX_PIN, ...clock } = settings ?? {};
+    expect(pill.settings).to.deep.equal({ ...clock, UART_TX_PIN: 2, PLL_Q: 4 });
+    expect(pill.flashProtocols).to.deep.equal(f411.flashProtocols);
+    expect(linkerScriptOf(pill)?.text).to.match(/flash .*LENGTH = 256K/);
+  });
+
+  it('a board of a known chip takes 15 lines at most', () => {
+    const lines = listTargets().map((name) => {
+      const text = readFileSync(`targets/${name}/target.json`, 'utf8');
+      const { extends: chip, flashProtocols } = JSON.parse(text);
+      return chip === undefined || flashProtocols !== undefined
+        ? 0
+        : text.trimEnd().split('\n').length;
+    });
+    expect(lines.filter((count) => count > 0)).to.have.length.above(10);
+    expect(Math.max(...lines)).to.be.at.most(15);
+  });
+
+  it('says which chip there is not, and what is wrong in the board alone', () => {
+    const board = { name: 'pill', description: 'A board' };
+    expect(() => parse({ ...board, extends: 'stm32f999' }))
+      .to.throw(BonsaiError, 'does not exist')
+      .with.property('where', 'targets/chips/stm32f999.json');
+    expect(() => parse({ ...board, extends: '../rp2040/target' })).to.throw(
+      BonsaiError,
+      /extends: /,
+    );
+    expect(() => parse({ ...board, extends: 'stm32f411', clokHz: 1 })).to.throw(
+      BonsaiError,
+      /clokHz/,
+    );
+  });
+
   it('says all that is wrong at once, and where to look', () => {
     expect(() => parse({ ...least, clockHz: 0, baudRate: 0 }))
       .to.throw(BonsaiError, /clockHz: .*; baudRate: /)
       .with.property('hint')
-      .that.matches(/targets\/rp2040 and targets\/cores\/cortex-m0plus/);
+      .that.matches(/targets\/rp2040, targets\/chips and targets\/cores\/cortex-m0plus/);
     expect(() => parse({ ...least, core: 'avr' }))
       .to.throw(BonsaiError)
       .with.property('hint', 'targets/rp2040 shows what a board needs');
@@ -158,7 +197,10 @@ describe('targets', () => {
   it('are listed by name, without the folder of cores', () => {
     const names = listTargets();
     expect(names).to.deep.equal([...names].sort());
-    expect(names).to.include.members(['host', 'rp2040', 'mps3-an547']).and.not.include('cores');
+    expect(names)
+      .to.include.members(['host', 'rp2040', 'mps3-an547'])
+      .and.not.include('cores')
+      .and.not.include('chips');
   });
 
   it('have costs that were measured; this machine has none', () => {
@@ -197,9 +239,9 @@ describe('targets', () => {
     expect(added).to.have.members(['port/rp2040/core1.c', 'include/cores.h']);
     expect(one.get('rp2040.ld')).to.match(/MEMORY/);
     expect([...one.keys()]).to.include.members([...rp2040.sources, ...rp2040.headers]);
-    const { sources, headers, linkerScript, ...f405 } = loadTarget('stm32f405');
-    const all = firmwareSources({ sources, headers, linkerScript, ...f405 }, 2);
-    expect([...all.keys()]).to.have.members([...sources, ...headers, linkerScript]);
+    const f405 = loadTarget('stm32f405');
+    const all = firmwareSources(f405, 2);
+    expect([...all.keys()]).to.have.members([...f405.sources, ...f405.headers, 'stm32f405.ld']);
     expect([...firmwareSources(loadTarget('host')).keys()]).to.not.include(null);
   });
 

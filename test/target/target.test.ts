@@ -6,6 +6,7 @@ import {
   firmwareMacros,
   firmwareSources,
   isLibrary,
+  linkerScriptOf,
   listTargets,
   loadTarget,
   parseTarget,
@@ -13,7 +14,10 @@ import {
   type Target,
 } from '../../src/target/index.js';
 
-const text = readFileSync('targets/rp2040/target.json', 'utf8');
+const dataOf = (path: string) => JSON.parse(readFileSync(`targets/${path}.json`, 'utf8'));
+const { extends: chip, ...own } = dataOf('rp2040/target');
+/** Every key of a board, none of them its chip's. */
+const text = JSON.stringify({ ...dataOf(`chips/${chip}`), ...own });
 
 describe('target', () => {
   for (const name of listTargets()) {
@@ -55,10 +59,11 @@ describe('target', () => {
     });
   });
 
-  for (const name of listTargets().filter((name) => loadTarget(name).linkerScript !== null)) {
+  for (const name of listTargets().filter((name) => linkerScriptOf(loadTarget(name)) !== null)) {
     it(`${name}: the linker script has the memory that target.json promises`, () => {
-      const { flashBytes, ramBytes, linkerScript } = loadTarget(name);
-      const script = readFileSync(`targets/${name}/${linkerScript}`, 'utf8');
+      const target = loadTarget(name);
+      const { flashBytes, ramBytes } = target;
+      const script = linkerScriptOf(target)?.text ?? '';
       const length = (region: string) => {
         const [, number, unit] = new RegExp(`${region} .*LENGTH = (\\d+)([KM])`).exec(script) ?? [];
         return Number(number) * (unit === 'M' ? 1024 * 1024 : 1024);
