@@ -6,7 +6,6 @@ import {
   dtypes,
   elementCount,
   type Graph,
-  isInteger,
   type Module,
   type Node,
   type Quant,
@@ -17,7 +16,7 @@ import {
   tensorOf,
   viewOf,
 } from './graph.js';
-import { computedTypes, type OpTable, typesOf } from './op.js';
+import { isJudged, type OpTable } from './op.js';
 
 /** Reports a fault; never returns. */
 type Fault = (code: ErrorCode, where: string, message: string, hint: string) => never;
@@ -208,12 +207,8 @@ function checkNode(graph: Graph, node: Node, operators: OpTable, fault: Fault): 
       const declared = `output "${output.name}" is declared ${text(output.shape)}`;
       fault('bad-shape', at(node), `${declared}, but is ${text(inferred)}`, convertAgain);
     });
-    // Nodes that compute in a float type which the operator does not take are refused later, with
-    // the whole model; a float constant of an integer node is an error here.
-    const known = typesOf(op);
-    if (computedTypes(view).every((type) => isInteger(type) || known.includes(type))) {
-      op.check(view);
-    }
+    // A float constant of an integer node is an error here.
+    if (isJudged(op, view)) op.check(view);
   } catch (error) {
     if (error instanceof BonsaiError) fault(error.code, error.where, error.message, error.hint);
     throw error;

@@ -1,5 +1,13 @@
 /** The definition of an operator: one object literal per file in src/ops, checked by OpDef. */
-import type { Attrs, DType, NodeView, Shape, Tensor, TensorData } from './graph.js';
+import {
+  type Attrs,
+  type DType,
+  isInteger,
+  type NodeView,
+  type Shape,
+  type Tensor,
+  type TensorData,
+} from './graph.js';
 
 /**
  * Instruction sets and units that a kernel may need and a target may have. mul32: a fast 32-bit
@@ -230,6 +238,18 @@ export function typesOf({ types }: { readonly types?: readonly DType[] }): reado
 export function computedTypes({ inputs, outputs }: NodeView<object>): readonly DType[] {
   const computed = inputs.filter((tensor) => tensor !== null && tensor.data === null);
   return [...computed, ...outputs].map((tensor) => (tensor as Tensor).dtype);
+}
+
+/**
+ * Whether `check` judges a node. One that computes in a float type which its operator does not take
+ * is refused later, with the whole model: until then nothing is known of its operands but shapes.
+ */
+export function isJudged(
+  op: { readonly types?: readonly DType[] },
+  view: NodeView<object>,
+): boolean {
+  const known = typesOf(op);
+  return computedTypes(view).every((type) => isInteger(type) || known.includes(type));
 }
 
 export type OpTable = ReadonlyMap<string, OpDef>;

@@ -2,6 +2,7 @@
  * Moves the input's zero point from the inner loop of convolutions and dense layers to the bias.
  */
 import { type Graph, type NodeView, type TensorData, viewOf } from '../ir/graph.js';
+import { isJudged } from '../ir/op.js';
 import { perTensor } from '../ops/arithmetic/quant.js';
 import { opOf } from '../ops/index.js';
 import { appendTensor, biasTensor } from './rewrite.js';
@@ -16,10 +17,11 @@ import { appendTensor, biasTensor } from './rewrite.js';
 export function foldZeroPoints(graph: Graph): Graph {
   const tensors = [...graph.tensors];
   const nodes = graph.nodes.map((node) => {
-    const channelAxis = opOf(node).absorbs?.zeroPoint;
+    const op = opOf(node);
+    const channelAxis = op.absorbs?.zeroPoint;
     if (channelAxis === undefined || node.attrs.zeroPointFolded === true) return node;
     const view = viewOf(graph, node);
-    if (view.inputs[0]?.dtype === 'float32') return node;
+    if (!isJudged(op, view)) return node;
     const bias = foldedBias(view, channelAxis);
     if (bias === null) return node;
     const inputs = [...node.inputs];
