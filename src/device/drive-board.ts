@@ -11,7 +11,7 @@ import type { Device } from './device.js';
 import { DriveFolder } from './drive-folder.js';
 import { openDevice } from './index.js';
 import { openPty, type Pty } from './pty.js';
-import { keptFlash, type SimulatedBoard, tellOfFault } from './simulated-common.js';
+import { keptFlash, type SimulatedBoard, saveAfterMs, tellOfFault } from './simulated-common.js';
 
 const pollMs = 20;
 
@@ -71,6 +71,7 @@ class DriveBoard {
   readonly lost: Promise<string>;
   private lose: (reason: string) => void = () => {};
   private timer: NodeJS.Timeout | null = null;
+  private saving: NodeJS.Timeout | null = null;
   private device: Device | null = null;
   private pty: Pty | null = null;
   private isClosed = false;
@@ -106,7 +107,7 @@ class DriveBoard {
   private poll(): void {
     const { rom, drive } = this.bootLoader;
     try {
-      drive.poll();
+      if (drive.poll()) this.saving ??= setTimeout(() => this.save(), saveAfterMs);
     } catch (error) {
       this.leaveBootLoader();
       this.lose(`the drive does not work: ${(error as Error).message}`);
@@ -123,6 +124,8 @@ class DriveBoard {
   }
 
   private save(): void {
+    if (this.saving !== null) clearTimeout(this.saving);
+    this.saving = null;
     writeWhole(this.paths.flashPath, this.bootLoader.rom.flash);
   }
 

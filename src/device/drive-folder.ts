@@ -43,24 +43,25 @@ export class DriveFolder {
     this.taken.clear();
   }
 
-  /** Gives the boot loader the sectors that were written since the last call. */
-  poll(): void {
-    for (const entry of readdirSync(this.path, { withFileTypes: true })) {
-      if (entry.isFile()) this.takeNew(entry.name);
-    }
+  /** Gives the boot loader the sectors that were written since the last call, and tells whether there were any. */
+  poll(): boolean {
+    const files = readdirSync(this.path, { withFileTypes: true }).filter((entry) => entry.isFile());
+    return files.map(({ name }) => this.takeNew(name)).includes(true);
   }
 
-  private takeNew(name: string): void {
+  private takeNew(name: string): boolean {
     const path = join(this.path, name);
     const { mtimeMs: changedMs, size } = statSync(path);
     const before = this.taken.get(name);
     const whole = size - (size % driveSectorBytes);
-    if (before?.changedMs === changedMs && before.bytes.length === whole) return;
+    if (before?.changedMs === changedMs && before.bytes.length === whole) return false;
     const bytes = new Uint8Array(readFileSync(path)).subarray(0, whole);
     this.taken.set(name, { changedMs, bytes });
-    for (let at = firstNew(before?.bytes, bytes); at < bytes.length; at += driveSectorBytes) {
+    const begin = firstNew(before?.bytes, bytes);
+    for (let at = begin; at < bytes.length; at += driveSectorBytes) {
       this.rom.take(bytes.subarray(at, at + driveSectorBytes));
     }
+    return begin < bytes.length;
   }
 }
 

@@ -13,6 +13,9 @@ export interface SimulatedBoard {
   close(): Promise<void>;
 }
 
+/** How long after bytes from the host the flash is saved; a start and the end save at once. */
+export const saveAfterMs = 200;
+
 /**
  * The flash of an earlier session; undefined if there is none.
  *

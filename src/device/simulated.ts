@@ -11,10 +11,7 @@ import type { Device } from './device.js';
 import { simulateDrive } from './drive-board.js';
 import { openDevice } from './index.js';
 import { openPty, type Pty } from './pty.js';
-import { keptFlash, type SimulatedBoard, tellOfFault } from './simulated-common.js';
-
-/** After the last byte from the host; a start and the end save at once. */
-const saveAfterMs = 200;
+import { keptFlash, type SimulatedBoard, saveAfterMs, tellOfFault } from './simulated-common.js';
 
 /** Whether `simulateBoard` has the target's boot loader. */
 function hasSimulatedBoard(target: Target): boolean {

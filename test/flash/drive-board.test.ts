@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { blockSize } from 'uf2';
 import { buildProject, flashableImage } from '../../src/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/build/project.js';
 import { emit } from '../../src/codegen/emit.js';
@@ -127,6 +128,20 @@ describe('flash: the drive of a simulated RP2040', () => {
     await appears(join(drive, 'INFO_UF2.TXT'));
     writeFileSync(join(drive, 'broken.uf2'), bytes);
     while (!/boot loader again: cannot boot/.test(told.at(-1) ?? '')) await sleep(20);
+    await flash(image, link, target, own);
+    await expectExact();
+  });
+
+  it('the kept flash has what half a copy has written', async () => {
+    const half = new Uint8Array(readFileSync(image).subarray(0, 8 * blockSize));
+    const at = 7 * blockSize + 32;
+    half[at] = (half[at] ?? 0) ^ 1;
+    await touch1200(link);
+    await appears(join(drive, 'INFO_UF2.TXT'));
+    writeFileSync(join(drive, 'half.uf2'), half);
+    const kept = () => readFileSync(`${link}.flash`)[7 * 256];
+    for (let tries = 0; kept() !== half[at] && tries < 500; tries++) await sleep(20);
+    expect(kept()).to.equal(half[at]);
     await flash(image, link, target, own);
     await expectExact();
   });

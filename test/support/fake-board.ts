@@ -62,11 +62,11 @@ export function manifestOf(module: Module, options: Partial<Plan['options']> = {
 }
 
 /** A chain of three steps on `count` elements; a large input needs several frames. */
-export function chainModule(count: number): Module {
+export function chainModule(count: number, value: (i: number) => number = (i) => i % 100): Module {
   const builder = new GraphBuilder();
   const input = builder.input([1, count]);
   const constant = builder.constant(
-    Int8Array.from({ length: count }, (_, i) => i % 100),
+    Int8Array.from({ length: count }, (_, i) => value(i)),
     [1, count],
     builder.quant(input),
   );
