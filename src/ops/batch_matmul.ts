@@ -100,8 +100,10 @@ function axesOf(view: NodeView<BatchMatmulAttrs>): readonly Axis[] {
   ) as [number, number, number];
   const [rows, depthA] = transposeA ? [a - 1, a - 2] : [a - 2, a - 1];
   const [depthB, columns] = transposeB ? [b - 1, b - 2] : [b - 2, b - 1];
+  const outer = pointwiseAxes(view).slice(0, -2);
   return [
-    ...pointwiseAxes(view).slice(0, -2),
+    // An operand that repeats a matrix has no position for each.
+    ...outer.filter(({ inputs }) => !inputs.includes(null)),
     { inputs: [rows, null], output: rank - 2 },
     { inputs: [null, columns], output: rank - 1 },
     { inputs: [depthA, depthB], output: null },
