@@ -101,10 +101,14 @@ function openInputs(graph: Graph, inside: ReadonlySet<number>): readonly TensorI
 /** Whether a node maps each element by itself, all tensors of a shape, and constants of one element. */
 function isAlone(graph: Graph, index: number, shape: string): boolean {
   const view = viewOf(graph, graph.nodes[index] as Node);
+  const { lookup } = opOf(view.node);
   const isAlike = (tensor: Tensor | null) =>
     tensor === null ||
     (tensor.data === null ? tensor.shape.join() === shape : elementCount(tensor.shape) === 1);
-  return [...view.inputs, ...view.outputs].every(isAlike) && isPointwise(view);
+  return (
+    [...view.inputs, ...view.outputs].every(isAlike) &&
+    (isPointwise(view) || (lookup?.(view) ?? null) !== null)
+  );
 }
 
 /** The look-up that takes the place of an island. */

@@ -79,7 +79,6 @@ export function elementwiseInSegments<A extends object = Attrs>(
     const scalar = (q: number) => Number(composed[q + 128]);
     return [{ first: 0, end: elementCount(outputOf(view).shape), scalar }];
   };
-  const isInSegments = (view: NodeView<A>) => mapsBytes(view) && segmentsOf(view).length > 1;
   return {
     name,
     types,
@@ -126,8 +125,7 @@ export function elementwiseInSegments<A extends object = Attrs>(
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
-    // With several segments an element's position decides its function.
-    axes: (view) => (isInSegments(view) ? [] : pointwiseAxes(view, 1)),
+    axes: (view) => pointwiseAxes(view, 1),
     inPlace: (view) => (inputOf(view, 0).dtype === outputOf(view).dtype ? [0] : []),
     segments: segmentsOf,
   };
