@@ -8,10 +8,10 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
+import type { Facts } from '../ir/op.js';
 import { inputZeroPoint } from '../ops/arithmetic/accumulation.js';
 import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
-import { opOf } from '../ops/index.js';
+import { type ChannelFlow, type ChannelTie, channelFlow } from '../ops/axes.js';
 import { inputOf } from '../ops/shape/operands.js';
 
 /** For each channel of a tensor, whether it is needed. */
@@ -38,7 +38,7 @@ export function liveChannels(
   for (const id of [...sourcesOf(graph), ...resultsOf(graph)]) live.needAll(id);
   const readers = graph.nodes.toReversed().map((node) => {
     const view = viewOf(graph, node);
-    return { view, flow: flowOf(view) };
+    return { view, flow: channelFlow(view) };
   });
   // The loop ends, since the set of needed channels only grows. A tensor of which no channel is
   // needed, such as a sum that nobody reads, then keeps channel 0.
@@ -109,21 +109,13 @@ function spread(
       live.needAll(id);
       continue;
     }
-    const output = outputs[tie.output];
     for (const [channel, isLive] of live.of(id).entries()) {
       const tied = tiedTo(tie, channel);
-      if (!isLive && !tied.some((o) => live.of(output)[o])) continue;
+      if (!isLive && !tied.some((o) => live.of(outputs[0])[o])) continue;
       live.need(id, channel);
-      for (const o of tied) live.need(output, o);
+      for (const o of tied) live.need(outputs[0], o);
     }
   }
-}
-
-/** How the channels of an int8 node depend on each other; null where all are kept. */
-export function flowOf(view: NodeView): ChannelFlow | null {
-  const computed = [...view.inputs, ...view.outputs].filter((tensor) => tensor?.data === null);
-  if (computed.some((tensor) => tensor?.dtype !== 'int8')) return null;
-  return opOf(view.node).channels?.(view) ?? null;
 }
 
 /** The output channels tied to one channel of an operand. */

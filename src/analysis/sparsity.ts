@@ -107,15 +107,15 @@ interface Matrix {
 }
 
 function matrixOf(view: NodeView<object>): Matrix | null {
-  const channelAxis = opOf(view.node).absorbs?.zeroPoint;
+  const { absorbs, filters } = opOf(view.node);
   const [input, weights] = view.inputs;
-  if (channelAxis === undefined || input == null || !(weights?.data instanceof Int8Array)) {
+  if (!absorbs?.zeroPoint || input == null || !(weights?.data instanceof Int8Array)) {
     return null;
   }
   const { shape, data } = weights;
   const inputChannels = channelCount(input);
   const last = shape.at(-1) ?? 1;
-  if (channelAxis === 'last') {
+  if (filters === 'last') {
     const depth = data.length / last;
     const rows = data.map((_, i) => data[(i % depth) * last + Math.floor(i / depth)] as number);
     const groups = inputChannels;

@@ -15,7 +15,8 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import { opOf } from '../ops/index.js';
+import { isPointwise } from '../ops/axes.js';
+import { operators, opOf } from '../ops/index.js';
 import { isReshape } from '../ops/shape/same-elements.js';
 import { foldConstants } from '../passes/fold-constants.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
@@ -87,17 +88,12 @@ function withoutIndex(graph: Graph, node: Node): Node {
   return { ...node, op: 'strided_slice', inputs: node.inputs.slice(0, 1), attrs };
 }
 
-/** Operators whose operands may lack the first extents of the output. */
-const broadcasting: ReadonlySet<string> = new Set([
-  ...['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'squared_difference'],
-]);
-
 /**
  * Loops that TensorFlow makes of recurrent layers drop the batch of 1 from an operand, and have the
  * sum bring it back: the operand before the reshape gives the same elements, and samples stay apart.
  */
 function withBatches(graph: Graph, node: Node): Node {
-  if (!broadcasting.has(node.op)) return node;
+  if (!isPointwise(viewOf(graph, node))) return node;
   const rank = tensorOf(graph, node.outputs[0] as TensorId).shape.length;
   const inputs = node.inputs.map((id) => {
     const dropper = graph.nodes.find(({ outputs }) => outputs[0] === id);
@@ -163,12 +159,11 @@ export const peak = (most: number, element: number): number => Math.max(most, Ma
 export const magnitude = (sum: number, element: number): number => sum + Math.abs(element);
 
 /** Operators with weights as input 1 and a bias as input 2, and the axis of output channels. */
-export const weighted: ReadonlyMap<string, number> = new Map([
-  ['conv2d', 0],
-  ['depthwise_conv2d', 3],
-  ['fully_connected', 0],
-  ['transpose_conv', 0],
-]);
+export const weighted: ReadonlyMap<string, number> = new Map(
+  [...operators].flatMap(([name, { filters }]) =>
+    filters === undefined ? [] : [[name, filters === 'first' ? 0 : 3] as const],
+  ),
+);
 
 /** What tells nodes apart for people, by index: 'conv', and 'conv (2)' for the next of that name. */
 export function nodeNames({ nodes }: Graph): readonly string[] {

@@ -112,36 +112,30 @@ export interface Facts {
 }
 
 /**
- * How the channels (last axis) of a node's operands and outputs depend on each other, so that
- * passes can remove or reorder some of them. Operands and outputs that are not mentioned keep all
- * channels.
+ * Dimensions of a node's operands and of its output that run together, as an index of an Einstein
+ * sum does. All positions along it are alike, so that some of them can be removed, reordered or
+ * computed apart. What users ask about axes is answered in ops/axes.ts.
  */
-export type ChannelFlow =
-  | {
-      /**
-       * An output channel depends on the tied input channels alone: they are kept or removed
-       * together.
-       */
-      readonly kind: 'tied';
-      readonly ties: readonly ChannelTie[];
-    }
-  | {
-      /**
-       * Every output channel sums over all input channels. Input 1 is the weights,
-       * [outputs][taps][channels]; input 2 is the bias, [outputs].
-       */
-      readonly kind: 'mixed';
-      /** For each tap, whether it lies in the padding at some output position. */
-      readonly padded: readonly boolean[];
-    };
+export interface Axis {
+  /** Its dimension in each input, by position; null or absent: the input has none. */
+  readonly inputs: readonly (number | null)[];
+  /** Its dimension in output 0; null where each output takes all positions together. */
+  readonly output: number | null;
+  /** So many positions of the output belong to each one of input 0; 1 by default. */
+  readonly repeat?: number;
+  /** Each position of the output reads a window of input 0. */
+  readonly window?: AxisWindow;
+  /** The positions are divided into so many equal groups, which do not mix; 1 by default. */
+  readonly groups?: number;
+}
 
-export interface ChannelTie {
-  /** Position of the operand, computed or constant. */
-  readonly input: number;
-  readonly output: number;
-  /** Channel c of the operand feeds `repeat` output channels, starting at first + c · repeat. */
-  readonly first: number;
-  readonly repeat: number;
+/** A window along one axis: its taps, and what it pads before and after. */
+export interface AxisWindow {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly before: number;
+  readonly after: number;
 }
 
 /** The work of neighbouring nodes that passes can fuse into a node of this operator. */
@@ -157,12 +151,8 @@ export interface Absorption {
    * before it can be dropped.
    */
   reshape?(attrs: Attrs): boolean;
-  /**
-   * The zero point of input 0, folded into the bias (input 2) under the attribute
-   * `zeroPointFolded`. The value names the axis of the weights (input 1) that holds the output
-   * channels.
-   */
-  readonly zeroPoint?: 'first' | 'last';
+  /** The zero point of input 0, folded into the bias under the attribute `zeroPointFolded`. */
+  readonly zeroPoint?: true;
 }
 
 export interface OpDef<A extends object = Attrs> {
@@ -202,10 +192,15 @@ export interface OpDef<A extends object = Attrs> {
    */
   lookup?(view: NodeView<A>): Int8Array | null;
   /**
-   * Whether each element of the one output depends on the inputs' elements at its place alone, by the
-   * same function everywhere. Without it: no.
+   * The axes of a node. Outputs depend on all of a dimension that none of them has. Without it none
+   * is known; those of an operator that moves elements follow from its moves.
    */
-  isPointwise?(view: NodeView<A>): boolean;
+  axes?(view: NodeView<A>): readonly Axis[];
+  /**
+   * For an operator whose input 1 holds weights and input 2 a bias: the dimension of the weights
+   * that counts filters, which are the output's channels.
+   */
+  readonly filters?: 'first' | 'last';
   /** The work that passes may fuse into a node; without it none. */
   readonly absorbs?: Absorption;
   /**
@@ -216,8 +211,6 @@ export interface OpDef<A extends object = Attrs> {
   readonly leastWindow?: number;
   /** The bounds that Facts.accumulator returns, computed from the bounds of the inputs. */
   accumulator?(view: NodeView<A>, inputs: readonly (ChannelBounds | null)[]): ChannelBounds;
-  /** How channels depend on each other. Without it, or with null, all channels are kept. */
-  channels?(view: NodeView<A>): ChannelFlow | null;
   /**
    * Its input 0 is a state, and an output the state's next value. Such an operator is neither
    * written to .tflite nor trained.

@@ -81,8 +81,6 @@ import {
   rowConvolutionOf,
 } from './layout/convolution.js';
 import { inIntegers } from './layout/float-stage.js';
-import { channelHalves, pixelHalves, rowHalves } from './layout/halves.js';
-import { lanes } from './layout/interleave.js';
 import { residualVariants } from './layout/residual.js';
 import { wideRows } from './layout/wide-rows.js';
 import { vectorProduct, vectorSum } from './mve/binary.js';
@@ -166,7 +164,6 @@ import { thumb1Planes, thumb1Row } from './thumb1/row.js';
 import { byteDots } from './thumb1/wide.js';
 import {
   answers,
-  type Halves,
   type Kernel,
   type KernelContext,
   type Kernels,
@@ -186,16 +183,7 @@ const isOneChannel = (view: NodeView<Conv2dAttrs>) => conv2dDims(view).inC === 1
 const isOneFilter = (view: NodeView<Conv2dAttrs>) =>
   isOneGroup(view) && conv2dDims(view).outC === 1;
 
-/** Halves are counted in bytes: of nodes of int8 alone. */
-const ofBytes =
-  <A extends object>(halves: (view: NodeView<A>) => Halves<A> | null) =>
-  (view: NodeView<A>) =>
-    computedTypes(view).every((type) => type === 'int8') ? halves(view) : null;
-
 const convolutions: Kernels<Conv2dAttrs> = {
-  halves: ofBytes((view) =>
-    isPointwise(view) ? pixelHalves(view) : rowHalves(view, conv2dDims(view).kernelH),
-  ),
   variants: residualVariants([
     ...smladRows(isPointwise, convolutionOf),
     smladConvolution(isOneGroup, convolutionOf),
@@ -235,7 +223,6 @@ const isOneToOne = ({ attrs }: NodeView<DepthwiseConv2dAttrs>) => attrs.depthMul
 const isOneInput = (view: NodeView<DepthwiseConv2dAttrs>) => depthwiseDims(view).inC === 1;
 
 const depthwiseConvolutions: Kernels<DepthwiseConv2dAttrs> = {
-  halves: ofBytes((view) => rowHalves(view, depthwiseDims(view).kernelH)),
   variants: residualVariants([
     smladDepthwise(() => true, depthwiseOf),
     smladDepthwise3x3(isOneToOne, depthwiseOf),
@@ -265,7 +252,6 @@ const isRow = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) === 1;
 const isRows = (view: NodeView<FullyConnectedAttrs>) => rowCount(view) > 1;
 
 const fullyConnectedLayers: Kernels<FullyConnectedAttrs> = {
-  halves: ofBytes((view) => (isRow(view) ? channelHalves(view, lanes) : null)),
   variants: residualVariants([
     ...smladRows(() => true, fullyConnectedOf),
     smladConvolution(isRows, fullyConnectedOf),

@@ -210,9 +210,9 @@ export interface KernelVariant<A extends object = Attrs> extends VariantTraits {
 }
 
 /** A part of a node that can be computed independently: a node of the same operator. */
-export interface Half<A extends object = Attrs> {
+export interface Half {
   /** Its tensors are pieces of the node's, each contiguous in memory. */
-  readonly view: NodeView<A>;
+  readonly view: NodeView;
   /** First byte of each input's piece; 0 for constants. */
   readonly inputBytes: readonly number[];
   /** First byte of the piece of output 0. */
@@ -222,7 +222,7 @@ export interface Half<A extends object = Attrs> {
 }
 
 /** Together they write each element of output 0 once. */
-export type Halves<A extends object = Attrs> = readonly [first: Half<A>, second: Half<A>];
+export type Halves = readonly [first: Half, second: Half];
 
 /** The kernels of an operator. */
 export interface Kernels<A extends object = Attrs> {
@@ -230,8 +230,6 @@ export interface Kernels<A extends object = Attrs> {
    * The most capable first. plan/choose takes the cheapest that matches and whose needs are met.
    */
   readonly variants: readonly KernelVariant<A>[];
-  /** Halves for two cores. Absent or null: one core computes the node. */
-  halves?(view: NodeView<A>): Halves<A> | null;
 }
 
 /** A variant, and its kernel for a node. */

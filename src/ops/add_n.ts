@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { allocate, at, type DType, elementCount, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { inPlaceOperands, tiedOperands } from './arithmetic/binary.js';
+import { inPlaceOperands } from './arithmetic/binary.js';
 import { anyBounds } from './arithmetic/bounds.js';
 import {
   clamp,
@@ -13,6 +13,7 @@ import {
   sameQuant,
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
 /** TFLM's bits; desktop TFLite has no int8 form. */
@@ -84,8 +85,7 @@ export const addN = {
     ];
   },
   macs: () => 0,
-  isPointwise: () => true,
   range: (view) => [anyBounds(outputOf(view))],
-  channels: tiedOperands,
+  axes: pointwiseAxes,
   inPlace: inPlaceOperands,
 } satisfies OpDef<AddNAttrs>;

@@ -2,7 +2,8 @@
 import { BonsaiError } from '../errors.js';
 import { at, type DType, type TensorData } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { sameBounds, tieOf } from './arithmetic/bounds.js';
+import { sameBounds } from './arithmetic/bounds.js';
+import { reducedAxes } from './shape/axes.js';
 import { lineStarts, linesOf, requireDimension } from './shape/lines.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
@@ -54,6 +55,6 @@ export const argExtreme = {
   },
   macs: () => 0,
   range: (view) => [sameBounds(outputOf(view), [0, linesOf(view).extent - 1])],
-  channels: (view) => (linesOf(view).inner === 1 ? null : { kind: 'tied', ties: [tieOf(0)] }),
+  axes: (view) => reducedAxes(inputOf(view, 0), [view.attrs.axis], false),
   inPlace: () => [],
 } satisfies OpDef<ArgExtremeAttrs>;

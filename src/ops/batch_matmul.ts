@@ -2,7 +2,7 @@
 import { BonsaiError } from '../errors.js';
 import { rangeOfType } from '../ir/dtypes.js';
 import { allocate, at, type DType, elementCount, type NodeView, type Shape } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
+import type { Axis, OpDef } from '../ir/op.js';
 import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   clamp,
@@ -16,6 +16,7 @@ import {
 } from './arithmetic/quant.js';
 import { addProduct } from './arithmetic/real.js';
 import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { broadcastShapes, sourceIndices } from './shape/broadcast.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
@@ -88,8 +89,26 @@ export const batchMatmul = {
     const { rows, columns, depth, count } = matricesOf(view);
     return count * rows * columns * depth;
   },
+  axes: axesOf,
   inPlace: () => [],
 } satisfies OpDef<BatchMatmulAttrs>;
+
+function axesOf(view: NodeView<BatchMatmulAttrs>): readonly Axis[] {
+  const { transposeA, transposeB } = view.attrs;
+  const [a, b, rank] = [inputOf(view, 0), inputOf(view, 1), outputOf(view)].map(
+    ({ shape }) => shape.length,
+  ) as [number, number, number];
+  const [rows, depthA] = transposeA ? [a - 1, a - 2] : [a - 2, a - 1];
+  const [depthB, columns] = transposeB ? [b - 1, b - 2] : [b - 2, b - 1];
+  const outer = pointwiseAxes(view).slice(0, -2);
+  return [
+    // An operand that repeats a matrix has no position for each.
+    ...outer.filter(({ inputs }) => !inputs.includes(null)),
+    { inputs: [rows, null], output: rank - 2 },
+    { inputs: [null, columns], output: rank - 1 },
+    { inputs: [depthA, depthB], output: null },
+  ];
+}
 
 /** Where the elements of an operand's matrices are. */
 export interface Operand {

@@ -3,6 +3,7 @@ import { BonsaiError } from '../errors.js';
 import { at, type DType, elementCount } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { sameBounds } from './arithmetic/bounds.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
 /** Desktop TFLite alone has it (std::upper_bound in kernels/bucketize.cc). */
@@ -43,7 +44,7 @@ export const bucketize = {
     ];
   },
   macs: () => 0,
-  isPointwise: () => true,
+  axes: pointwiseAxes,
   range: (view) => [sameBounds(outputOf(view), [0, view.attrs.boundaries.length])],
   inPlace: () => [0],
 } satisfies OpDef<BucketizeAttrs>;

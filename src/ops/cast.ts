@@ -2,7 +2,8 @@
 import { rangeOfType } from '../ir/dtypes.js';
 import { allocate, type DType } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { anyBounds, tieOf } from './arithmetic/bounds.js';
+import { anyBounds } from './arithmetic/bounds.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireTypes } from './shape/operands.js';
 
 /**
@@ -32,9 +33,8 @@ export const cast = {
     return [to];
   },
   macs: () => 0,
-  isPointwise: () => true,
   range: (view) => [anyBounds(outputOf(view))],
-  channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
+  axes: pointwiseAxes,
   inPlace: (view) => (inputOf(view, 0).dtype === outputOf(view).dtype ? [0] : []),
 } satisfies OpDef<CastAttrs>;
 

@@ -1,7 +1,7 @@
 /** compare (EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL): a bool of two operands. */
 import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { inPlaceOperands, mapPairs, tiedOperands } from './arithmetic/binary.js';
+import { inPlaceOperands, mapPairs } from './arithmetic/binary.js';
 import { anyBounds } from './arithmetic/bounds.js';
 import {
   multiplyByQuantizedMultiplier,
@@ -9,6 +9,7 @@ import {
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { broadcastShape, requireRank } from './shape/broadcast.js';
 import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
 
@@ -86,8 +87,7 @@ export const compare = {
     return [mapPairs(view, inputs, (a, b) => Number(relation(scaled(a, ofA), scaled(b, ofB))))];
   },
   macs: () => 0,
-  isPointwise: () => true,
   range: (view) => [anyBounds(outputOf(view))],
-  channels: tiedOperands,
+  axes: pointwiseAxes,
   inPlace: inPlaceOperands,
 } satisfies OpDef<CompareAttrs>;

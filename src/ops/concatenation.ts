@@ -2,7 +2,6 @@
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { channelCount, tieOf } from './arithmetic/bounds.js';
 import { type Activation, sameQuant } from './arithmetic/quant.js';
 import { movement } from './shape/movement.js';
 import { inputOf, outputOf, quantizeHint } from './shape/operands.js';
@@ -56,17 +55,6 @@ export const concatenation = movement<ConcatenationAttrs>({
       outOffset += count;
       return move;
     });
-  },
-  channels(view) {
-    let first = 0;
-    const ties = view.inputs.map((_, input) => {
-      const tie = { ...tieOf(input), first };
-      if (view.attrs.axis === outputShape(view).length - 1) {
-        first += channelCount(inputOf(view, input));
-      }
-      return tie;
-    });
-    return { kind: 'tied', ties };
   },
 }) satisfies OpDef<ConcatenationAttrs>;
 

@@ -1,7 +1,7 @@
 /** conv2d (CONV_2D): NHWC × OHWI, any stride, dilation and padding; grouped where I divides C. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
+import type { Axis, ChannelBounds, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   accumulatorStarts,
@@ -16,14 +16,10 @@ import {
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
-import {
-  accumulatorBounds,
-  insidesOf,
-  paddedTaps,
-  stageBounds,
-} from './arithmetic/accumulator-bounds.js';
+import { accumulatorBounds, insidesOf, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { isReal, type RealReading, realSums } from './arithmetic/real.js';
-import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
+import { addResidual, checkResidual, residualBounds } from './arithmetic/residual.js';
+import { imageAxes } from './shape/axes.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
 
@@ -154,11 +150,13 @@ function range(
   return [residualBounds(view, stageBounds(stage, accumulator(view, inputs)), inputs)];
 }
 
-/** Grouped convolutions keep all channels, since groups have equal sizes. */
-function channels(view: NodeView<Conv2dAttrs>): ChannelFlow | null {
-  const dims = conv2dDims(view);
-  if (dims.groups > 1 || hasResidual(view)) return null;
-  return { kind: 'mixed', padded: paddedTaps(dims, insidesOf(view.attrs, dims)) };
+function axes(view: NodeView<Conv2dAttrs>): readonly Axis[] {
+  const { groups, ...dims } = conv2dDims(view);
+  return [
+    ...imageAxes(view.attrs, dims),
+    { inputs: [3, 3], output: null, groups },
+    { inputs: [null, 0, 0, 3], output: 3, groups },
+  ];
 }
 
 function macs(view: NodeView<Conv2dAttrs>): number {
@@ -177,9 +175,10 @@ export const conv2d = {
   evaluate,
   macs,
   range,
-  absorbs: { activation: true, pad: true, residual: true, zeroPoint: 'first' },
+  absorbs: { activation: true, pad: true, residual: true, zeroPoint: true },
+  filters: 'first',
   leastWindow: 1,
   accumulator,
-  channels,
+  axes,
   inPlace: () => [],
 } satisfies OpDef<Conv2dAttrs>;

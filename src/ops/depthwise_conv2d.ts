@@ -1,7 +1,7 @@
 /** depthwise_conv2d (DEPTHWISE_CONV_2D): NHWC × 1HWO, any depth multiplier, stride, dilation. */
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
+import type { Axis, ChannelBounds, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   accumulatorStarts,
@@ -18,6 +18,7 @@ import {
 } from './arithmetic/accumulation.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { isReal, type RealReading, realSums } from './arithmetic/real.js';
+import { imageAxes } from './shape/axes.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { checkWindow, type Window, type WindowDims, windowOutput } from './shape/window.js';
 
@@ -130,9 +131,9 @@ function range(
   return [stageBounds(stage, accumulator(view, inputs))];
 }
 
-function channels(view: NodeView<DepthwiseConv2dAttrs>): ChannelFlow {
-  const tie = (input: number, repeat: number) => ({ input, output: 0, first: 0, repeat });
-  return { kind: 'tied', ties: [tie(0, view.attrs.depthMultiplier), tie(1, 1), tie(2, 1)] };
+function axes(view: NodeView<DepthwiseConv2dAttrs>): readonly Axis[] {
+  const channels = { inputs: [3, 3, 0], output: 3, repeat: view.attrs.depthMultiplier };
+  return [...imageAxes(view.attrs, depthwiseDims(view)), channels];
 }
 
 function macs(view: NodeView<DepthwiseConv2dAttrs>): number {
@@ -148,10 +149,11 @@ export const depthwiseConv2d = {
   evaluate,
   macs,
   range,
-  absorbs: { activation: true, pad: true, zeroPoint: 'last' },
+  absorbs: { activation: true, pad: true, zeroPoint: true },
+  filters: 'last',
   // 3×3 kernels are faster than kernels of any other size, smaller ones included.
   leastWindow: 3,
   accumulator,
-  channels,
+  axes,
   inPlace: () => [],
 } satisfies OpDef<DepthwiseConv2dAttrs>;

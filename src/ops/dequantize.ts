@@ -1,9 +1,9 @@
 /** dequantize (DEQUANTIZE): integers to the real values that they stand for. */
-import { at, elementCount, type NodeView } from '../ir/graph.js';
+import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { perTensor } from './arithmetic/quant.js';
-import { inputOf, outputOf, requireTypes } from './shape/operands.js';
+import { pointwiseAxes } from './shape/axes.js';
+import { inputOf, requireTypes } from './shape/operands.js';
 
 /**
  * TFLM's bits. Desktop TFLite's vector code computes scale · q − scale · zeroPoint in float32, whose
@@ -39,8 +39,6 @@ export const dequantize = {
     return [Float32Array.from(from, (q) => scale * (q - zeroPoint))];
   },
   macs: () => 0,
-  isPointwise: () => true,
-  channels: (view) =>
-    elementCount(outputOf(view).shape) > 0 ? { kind: 'tied', ties: [tieOf(0)] } : null,
+  axes: pointwiseAxes,
   inPlace: () => [],
 } satisfies OpDef<DequantizeAttrs>;

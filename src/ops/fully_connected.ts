@@ -1,7 +1,7 @@
 /** fully_connected (FULLY_CONNECTED): rows of the input times weights [out, in]. */
 import { BonsaiError } from '../errors.js';
 import { at, elementCount, type NodeView, type Shape, type TensorData } from '../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, OpDef } from '../ir/op.js';
+import type { Axis, ChannelBounds, OpDef } from '../ir/op.js';
 import {
   type AccumulationAttrs,
   accumulatorStarts,
@@ -19,7 +19,7 @@ import {
 import { accumulatorBounds, onlyTap, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { boundsOf, channelCount, hullOf } from './arithmetic/bounds.js';
 import { isReal, type RealReading, realSums } from './arithmetic/real.js';
-import { addResidual, checkResidual, hasResidual, residualBounds } from './arithmetic/residual.js';
+import { addResidual, checkResidual, residualBounds } from './arithmetic/residual.js';
 import { inputOf, outputOf } from './shape/operands.js';
 import { rowWindow } from './shape/window.js';
 
@@ -117,11 +117,15 @@ function range(
   return [residualBounds(view, stageBounds(rowStage(view), accumulator(view, inputs)), inputs)];
 }
 
-/** A row is a sequence of taps, each with all channels of the input. */
-function channels(view: NodeView<FullyConnectedAttrs>): ChannelFlow | null {
-  const taps = rowFilters(view).depth / channelCount(inputOf(view, 0));
-  if (!Number.isInteger(taps) || hasResidual(view)) return null;
-  return { kind: 'mixed', padded: new Array<boolean>(taps).fill(false) };
+/** Unless dimensions are kept, the input counts as rows: [rows, depth]. */
+function axes(view: NodeView<FullyConnectedAttrs>): readonly Axis[] {
+  const last = outputOf(view).shape.length - 1;
+  const rows = view.attrs.keepDims === true ? last : 0;
+  return [
+    ...Array.from({ length: rows }, (_, d) => ({ inputs: [d, null, null, d], output: d })),
+    { inputs: [last, 1], output: null },
+    { inputs: [null, 0, 0, last], output: last },
+  ];
 }
 
 function macs(view: NodeView<object>): number {
@@ -143,9 +147,10 @@ export const fullyConnected = {
     activation: true,
     residual: true,
     reshape: ({ keepDims }) => keepDims !== true,
-    zeroPoint: 'first',
+    zeroPoint: true,
   },
+  filters: 'first',
   accumulator,
-  channels,
+  axes,
   inPlace: () => [],
 } satisfies OpDef<FullyConnectedAttrs>;

@@ -7,6 +7,7 @@ import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { clamp, multiplyByQuantizedMultiplier, perTensor } from './arithmetic/quant.js';
 import { addProduct } from './arithmetic/real.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, type Row, requireRowQuant, rowsOf } from './shape/rows.js';
 
@@ -42,6 +43,7 @@ export const l2Normalization = {
   },
   macs: () => 0,
   range: (view) => [anyBounds(outputOf(view))],
+  axes: (view) => pointwiseAxes(view).slice(0, -1),
   inPlace: () => [],
 } satisfies OpDef<L2NormalizationAttrs>;
 

@@ -14,6 +14,7 @@ import {
 import { logOfAtLeastOne } from './arithmetic/fixed-point.js';
 import { exp, log, roundHalfToEven } from './arithmetic/float32.js';
 import { roundingDivideByPot } from './arithmetic/quant.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, type Row, requireRowQuant } from './shape/rows.js';
 
@@ -43,6 +44,7 @@ export const logSoftmax = {
     return [mapRows(view, input as Int8Array | Float32Array, isReal ? realRow : integers(view))];
   },
   macs: () => 0,
+  axes: (view) => pointwiseAxes(view).slice(0, -1),
   inPlace: () => [],
 } satisfies OpDef<LogSoftmaxAttrs>;
 

@@ -1,7 +1,8 @@
 /** logical (LOGICAL_AND, LOGICAL_OR): of two bools. */
 import type { OpDef } from '../ir/op.js';
-import { inPlaceOperands, mapPairs, tiedOperands } from './arithmetic/binary.js';
+import { inPlaceOperands, mapPairs } from './arithmetic/binary.js';
 import { anyBounds } from './arithmetic/bounds.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { broadcastShape, requireRank } from './shape/broadcast.js';
 import { outputOf, requireOneType } from './shape/operands.js';
 
@@ -22,8 +23,7 @@ export const logical = {
     mapPairs(view, inputs, view.attrs.function === 'and' ? Math.min : Math.max),
   ],
   macs: () => 0,
-  isPointwise: () => true,
   range: (view) => [anyBounds(outputOf(view))],
-  channels: tiedOperands,
+  axes: pointwiseAxes,
   inPlace: inPlaceOperands,
 } satisfies OpDef<LogicalAttrs>;

@@ -1,14 +1,8 @@
 /** mean (MEAN): the average over any dimensions. */
 import type { NodeView } from '../ir/graph.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { quantizeMultiplier } from './arithmetic/quant.js';
 import { inputOf, outputOf } from './shape/operands.js';
-import {
-  keepsChannels,
-  type ReductionAttrs,
-  type ReductionLoops,
-  reductionLoopsOf,
-} from './shape/reduction.js';
+import { type ReductionAttrs, type ReductionLoops, reductionLoopsOf } from './shape/reduction.js';
 import {
   offsetFloat,
   type PerTensor,
@@ -31,27 +25,34 @@ export interface MeanAttrs extends ReductionAttrs {
   readonly algorithm: 'general' | 'spatial' | 'offsetFloat';
 }
 
+const sums = summing<MeanAttrs>({
+  name: 'mean',
+  divides: true,
+  loops: meanLoopsOf,
+  scaling(view, input, output, count) {
+    if (view.attrs.algorithm === 'offsetFloat') {
+      return offsetFloat(input, output, count, Math.fround(1 / count));
+    }
+    const channels = inputOf(view, 0).shape.at(-1) ?? 1;
+    return isSpatial(view)
+      ? spatial(input, output, count, channels)
+      : general(input, output, count);
+  },
+});
+
 export const mean = {
-  ...summing<MeanAttrs>({
-    name: 'mean',
-    divides: true,
-    loops: meanLoopsOf,
-    scaling(view, input, output, count) {
-      if (view.attrs.algorithm === 'offsetFloat') {
-        return offsetFloat(input, output, count, Math.fround(1 / count));
-      }
-      const channels = inputOf(view, 0).shape.at(-1) ?? 1;
-      // Desktop TFLite's vector code is for int8.
-      const isSpatial = outputOf(view).dtype === 'int8' && view.attrs.algorithm === 'spatial';
-      return isSpatial ? spatial(input, output, count, channels) : general(input, output, count);
-    },
-  }),
+  ...sums,
   // 'spatial' rounds a channel by its position.
-  channels: (view) =>
-    keepsChannels(view) && view.attrs.algorithm !== 'spatial'
-      ? { kind: 'tied', ties: [tieOf(0)] }
-      : null,
+  axes(view) {
+    const axes = sums.axes(view);
+    return isSpatial(view) ? axes.slice(0, -1) : axes;
+  },
 } satisfies SummingOp<MeanAttrs>;
+
+/** Desktop TFLite's vector code is for int8. */
+function isSpatial(view: NodeView<MeanAttrs>): boolean {
+  return outputOf(view).dtype === 'int8' && view.attrs.algorithm === 'spatial';
+}
 
 /** reference_ops::QuantizedMeanOrSum of kernels/internal/reference/reduce.h. */
 function general(input: PerTensor, output: PerTensor, count: number): Scaling {

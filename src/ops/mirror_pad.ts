@@ -2,7 +2,6 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { movement, selection } from './shape/movement.js';
 import { inputOf } from './shape/operands.js';
 
@@ -17,8 +16,6 @@ export const mirrorPad = movement<MirrorPadAttrs>({
   name: 'mirror_pad',
   infer: (view) => [indicesOf(view).map(({ length }) => length)],
   moves: (view) => [{ input: 0, output: 0, ...selection(inputOf(view, 0).shape, indicesOf(view)) }],
-  channels: ({ attrs: { pads } }) =>
-    pads.slice(-2).every((amount) => amount === 0) ? { kind: 'tied', ties: [tieOf(0)] } : null,
 }) satisfies OpDef<MirrorPadAttrs>;
 
 /** The input's index at each index of the output, for each dimension. */

@@ -3,7 +3,6 @@ import { BonsaiError } from '../errors.js';
 import { quantizedTypes, rangeOfType } from '../ir/dtypes.js';
 import { at, type DType, isInteger, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { perTensor } from './arithmetic/quant.js';
 import { movement, rowMajorStrides } from './shape/movement.js';
 import { inputOf, outputOf } from './shape/operands.js';
@@ -44,10 +43,6 @@ export const pad = movement<PadAttrs>({
     );
     return [{ input: 0, output: 0, inOffset: 0, outOffset, loops, fill: fillOf(view) }];
   },
-  channels: (view) =>
-    view.attrs.pads.slice(-2).every((amount) => amount === 0)
-      ? { kind: 'tied', ties: [tieOf(0)] }
-      : null,
 }) satisfies OpDef<PadAttrs>;
 
 /** The integers are copied as they are: both runtimes ignore the input's quantization. */

@@ -5,8 +5,8 @@
 import { BonsaiError } from '../errors.js';
 import { rangeOfType } from '../ir/dtypes.js';
 import { at, type DType, elementCount, type NodeView } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
 import {
+  type Elementwise,
   elementwiseInSegments,
   mapsBytes,
   type Scalar,
@@ -21,6 +21,7 @@ import {
   roundHalfAwayFromZero,
 } from './arithmetic/quant.js';
 import { elementQuant, rescaler, sixteenBitRescaler } from './arithmetic/rescale.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 export interface QuantizeAttrs {
@@ -37,11 +38,21 @@ export interface QuantizeAttrs {
 
 export const quantizeTypes: readonly DType[] = ['int8', 'uint8', 'int16', 'int32', 'float32'];
 
-export const quantize = elementwiseInSegments<QuantizeAttrs>(
-  'quantize',
-  segmentsOf,
-  quantizeTypes,
-) satisfies OpDef<QuantizeAttrs>;
+const each = elementwiseInSegments<QuantizeAttrs>('quantize', segmentsOf, quantizeTypes);
+
+export const quantize = {
+  ...each,
+  /** In groups of elements a part is computed alike if each of its positions has whole groups. */
+  axes(view) {
+    const { shape } = outputOf(view);
+    const count = elementCount(shape);
+    const isOne = view.inputs[1] != null || !mapsBytes(view) || count < vectorElements;
+    const isAlike = (extent = 1) => (count / extent) % vectorElements === 0;
+    const { algorithm } = view.attrs;
+    const all = pointwiseAxes(view, 1);
+    return isOne || algorithm !== 'vector' ? all : all.filter((_, d) => isAlike(shape[d]));
+  },
+} satisfies Elementwise<QuantizeAttrs>;
 
 const vectorElements = 16;
 

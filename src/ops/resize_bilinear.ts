@@ -9,7 +9,6 @@ import {
   type TensorData,
 } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { clamp, roundHalfToEven } from './arithmetic/quant.js';
 import { imageShape } from './shape/blocks.js';
 import { outputOf, requireOneType } from './shape/operands.js';
@@ -81,7 +80,7 @@ export const resizeBilinear = {
   macs: () => 0,
   // A mean of elements of one channel.
   range: (_, inputs) => inputs as readonly ChannelBounds[],
-  channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
+  axes: () => [0, 3].map((d) => ({ inputs: [d], output: d })),
   inPlace: () => [],
 } satisfies OpDef<ResizeBilinearAttrs>;
 

@@ -2,7 +2,6 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { roundHalfAwayFromZero } from './arithmetic/quant.js';
 import { movement, selection } from './shape/movement.js';
 import { inputOf, outputOf } from './shape/operands.js';
@@ -30,7 +29,6 @@ export const resizeNearestNeighbor = movement<ResizeNearestNeighborAttrs>({
     const { shape } = inputOf(view, 0);
     return [{ input: 0, output: 0, ...selection(shape, [null, rows, columns, null]) }];
   },
-  channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
 }) satisfies OpDef<ResizeNearestNeighborAttrs>;
 
 /** The input row (column) of each output row (column). */

@@ -3,9 +3,10 @@ import { BonsaiError } from '../errors.js';
 import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, at, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { inPlaceOperands, tiedOperands } from './arithmetic/binary.js';
+import { inPlaceOperands } from './arithmetic/binary.js';
 import { boundsOf, channelCount, rangeAt } from './arithmetic/bounds.js';
 import { sameQuant } from './arithmetic/quant.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { broadcastShapes, requireRank, sourceIndices } from './shape/broadcast.js';
 import { inputOf, outputOf, requireOneType, requireTypes } from './shape/operands.js';
 
@@ -57,7 +58,6 @@ export const select = {
     return [to];
   },
   macs: () => 0,
-  isPointwise: ({ attrs }) => attrs.rows !== true,
   range(view, [, x, y]) {
     const [ofX, ofY] = [x as ChannelBounds, y as ChannelBounds];
     return [
@@ -67,6 +67,6 @@ export const select = {
       }),
     ];
   },
-  channels: (view) => tiedOperands(broadcasting(view)),
+  axes: (view) => pointwiseAxes(broadcasting(view)),
   inPlace: inPlaceOperands,
 } satisfies OpDef<SelectAttrs>;

@@ -16,6 +16,7 @@ import {
   saturatingRoundingDoublingHighMul,
 } from './arithmetic/quant.js';
 import { checkWideSoftmax, differenceMultiplier, wideSoftmaxRow } from './arithmetic/softmax16.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, requireRowQuant, rowsOf } from './shape/rows.js';
 
@@ -53,6 +54,7 @@ export const softmax = {
     return [mapRows(view, input as Int8Array, (row) => normalize(differencesOf(row)))];
   },
   macs: () => 0,
+  axes: (view) => pointwiseAxes(view).slice(0, -1),
   inPlace: () => [],
 } satisfies OpDef<SoftmaxAttrs>;
 

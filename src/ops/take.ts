@@ -2,9 +2,10 @@
 import { arenaTypes } from '../ir/dtypes.js';
 import { allocate, elementCount, type NodeView } from '../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../ir/op.js';
-import { takenBounds, tieOf } from './arithmetic/bounds.js';
+import { takenBounds } from './arithmetic/bounds.js';
 import { clamp } from './arithmetic/quant.js';
 import { type GatherAttrs, gatheredShape } from './gather.js';
+import { pointwiseAxes } from './shape/axes.js';
 import { requireIndexType } from './shape/indices.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 
@@ -38,7 +39,12 @@ export const take = {
   range: (view, [table]) => [
     takenBounds(outputOf(view), table as ChannelBounds, keepsChannels(view)),
   ],
-  channels: (view) => (keepsChannels(view) ? { kind: 'tied', ties: [tieOf(0)] } : null),
+  axes(view) {
+    const [{ shape }, output] = [inputOf(view, 0), outputOf(view).shape];
+    return pointwiseAxes({ inputs: view.inputs.slice(0, 1), outputs: view.outputs }).slice(
+      output.length - shape.length + view.attrs.axis + 1,
+    );
+  },
   inPlace: () => [],
 } satisfies OpDef<GatherAttrs>;
 

@@ -2,7 +2,6 @@
 import { BonsaiError } from '../errors.js';
 import { at, type NodeView, type Shape } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { tieOf } from './arithmetic/bounds.js';
 import { movement, rowMajorStrides } from './shape/movement.js';
 import { inputOf } from './shape/operands.js';
 
@@ -25,8 +24,6 @@ export const transpose = movement<TransposeAttrs>({
     }));
     return [{ input: 0, output: 0, inOffset: 0, outOffset: 0, loops }];
   },
-  channels: ({ attrs: { perm } }) =>
-    perm.at(-1) === perm.length - 1 ? { kind: 'tied', ties: [tieOf(0)] } : null,
 }) satisfies OpDef<TransposeAttrs>;
 
 function outputShape(view: NodeView<TransposeAttrs>): Shape {

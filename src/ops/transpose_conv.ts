@@ -51,6 +51,7 @@ export const transposeConv = {
   },
   range: (view) => [clampBounds(view)],
   absorbs: { activation: true },
+  filters: 'first',
   inPlace: () => [],
 } satisfies OpDef<TransposeConvAttrs>;
 

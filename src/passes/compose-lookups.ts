@@ -16,6 +16,7 @@ import {
   viewOf,
 } from '../ir/graph.js';
 import { typesOf } from '../ir/op.js';
+import { isPointwise } from '../ops/axes.js';
 import { opOf } from '../ops/index.js';
 import { absorb, appendTensor } from './rewrite.js';
 
@@ -68,7 +69,7 @@ function islandAt(graph: Graph, uses: Uses, end: number): Island | null {
   const [result] = graph.nodes[end]?.outputs ?? [];
   if (result === undefined || tensorOf(graph, result).dtype !== 'int8') return null;
   const { shape } = tensorOf(graph, result);
-  if (!isPointwise(graph, end, shape.join())) return null;
+  if (!isAlone(graph, end, shape.join())) return null;
   const inside = new Set([end]);
   let best: Island | null = null;
   for (;;) {
@@ -82,7 +83,7 @@ function islandAt(graph: Graph, uses: Uses, end: number): Island | null {
       const producer = uses.producers.get(id);
       const own = uses.readers.get(id)?.every((reader) => inside.has(reader)) ?? false;
       if (producer === undefined || !own || uses.results.has(id)) return [];
-      return isPointwise(graph, producer, shape.join()) ? [producer] : [];
+      return isAlone(graph, producer, shape.join()) ? [producer] : [];
     });
     if (grown.length === 0 || inside.size === mostNodes) return best;
     inside.add(Math.max(...grown));
@@ -98,14 +99,15 @@ function openInputs(graph: Graph, inside: ReadonlySet<number>): readonly TensorI
 }
 
 /** Whether a node maps each element by itself, all tensors of a shape, and constants of one element. */
-function isPointwise(graph: Graph, index: number, shape: string): boolean {
-  const node = graph.nodes[index] as Node;
-  const view = viewOf(graph, node);
+function isAlone(graph: Graph, index: number, shape: string): boolean {
+  const view = viewOf(graph, graph.nodes[index] as Node);
+  const { lookup } = opOf(view.node);
   const isAlike = (tensor: Tensor | null) =>
     tensor === null ||
     (tensor.data === null ? tensor.shape.join() === shape : elementCount(tensor.shape) === 1);
   return (
-    [...view.inputs, ...view.outputs].every(isAlike) && (opOf(node).isPointwise?.(view) ?? false)
+    [...view.inputs, ...view.outputs].every(isAlike) &&
+    (isPointwise(view) || (lookup?.(view) ?? null) !== null)
   );
 }
 

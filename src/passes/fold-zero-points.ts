@@ -18,11 +18,12 @@ export function foldZeroPoints(graph: Graph): Graph {
   const tensors = [...graph.tensors];
   const nodes = graph.nodes.map((node) => {
     const op = opOf(node);
-    const channelAxis = op.absorbs?.zeroPoint;
-    if (channelAxis === undefined || node.attrs.zeroPointFolded === true) return node;
+    const { absorbs, filters } = op;
+    if (!absorbs?.zeroPoint || filters === undefined || node.attrs.zeroPointFolded === true)
+      return node;
     const view = viewOf(graph, node);
     if (!isJudged(op, view)) return node;
-    const bias = foldedBias(view, channelAxis);
+    const bias = foldedBias(view, filters);
     if (bias === null) return node;
     const inputs = [...node.inputs];
     inputs[2] = appendTensor(tensors, biasTensor(view, bias));
@@ -32,13 +33,13 @@ export function foldZeroPoints(graph: Graph): Graph {
 }
 
 /** b − zp·Σ w of each channel; null where weights or bias are not constant or a sum may overflow. */
-function foldedBias({ inputs }: NodeView, channelAxis: 'first' | 'last'): Int32Array | null {
+function foldedBias({ inputs }: NodeView, filters: 'first' | 'last'): Int32Array | null {
   const [input, weights, bias] = inputs;
   if (input?.dtype !== 'int8' || weights?.dtype !== 'int8' || weights.data === null) return null;
   if (bias != null && (bias.data === null || bias.dtype !== 'int32')) return null;
   const { zeroPoint } = perTensor(input, input.name);
-  const channels = weights.shape.at(channelAxis === 'first' ? 0 : -1) ?? 0;
-  const { sums, magnitudes } = channelSums(weights.data, channels, channelAxis);
+  const channels = weights.shape.at(filters === 'first' ? 0 : -1) ?? 0;
+  const { sums, magnitudes } = channelSums(weights.data, channels, filters);
   const folded = new Int32Array(channels);
   for (let c = 0; c < channels; c++) {
     const value = Number(bias?.data?.[c] ?? 0) - zeroPoint * (sums[c] ?? 0);
@@ -48,12 +49,12 @@ function foldedBias({ inputs }: NodeView, channelAxis: 'first' | 'last'): Int32A
   return folded;
 }
 
-function channelSums(data: TensorData, channels: number, channelAxis: 'first' | 'last') {
+function channelSums(data: TensorData, channels: number, filters: 'first' | 'last') {
   const sums = new Float64Array(channels);
   const magnitudes = new Float64Array(channels);
   const perChannel = data.length / channels;
   for (let i = 0; i < data.length; i++) {
-    const c = channelAxis === 'first' ? Math.floor(i / perChannel) : i % channels;
+    const c = filters === 'first' ? Math.floor(i / perChannel) : i % channels;
     const weight = Number(data[i]);
     sums[c] = (sums[c] ?? 0) + weight;
     magnitudes[c] = (magnitudes[c] ?? 0) + Math.abs(weight);

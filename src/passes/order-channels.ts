@@ -4,7 +4,6 @@
  * channel shifts all channels behind it out of their blocks.
  */
 import { analyse } from '../analysis/index.js';
-import { flowOf } from '../analysis/live-channels.js';
 import {
   type Graph,
   type NodeView,
@@ -14,8 +13,8 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type { ChannelTie } from '../ir/op.js';
 import { channelCount } from '../ops/arithmetic/bounds.js';
+import { type ChannelTie, channelFlow } from '../ops/axes.js';
 import { inputOf } from '../ops/shape/operands.js';
 import { type Taken, takeChannels } from './take-channels.js';
 
@@ -56,21 +55,17 @@ export function freeTensors(graph: Graph, computed: readonly TensorId[]): readon
   const bound = new Set<TensorId>([...sourcesOf(graph), ...resultsOf(graph)]);
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
-    const flow = flowOf(view);
+    const flow = channelFlow(view);
     if (flow?.kind === 'mixed') continue;
     const ties = (flow?.ties ?? []).filter((tie) => isOneToOne(view, tie));
     for (const [position, id] of node.inputs.entries()) {
       if (id === null) continue;
-      const tie = ties.find(({ input }) => input === position);
-      const output = tie && node.outputs[tie.output];
-      if (output === undefined) bound.add(id);
-      else if (parent.has(id)) parent.set(rootOf(id), rootOf(output));
+      if (!ties.some(({ input }) => input === position)) bound.add(id);
+      else if (parent.has(id)) parent.set(rootOf(id), rootOf(node.outputs[0] as TensorId));
     }
-    const hasTie = (i: number) => ties.some(({ output }) => output === i);
-    for (const [i, id] of node.outputs.entries()) if (!hasTie(i)) bound.add(id);
     // A constant that is not tied one to one would need an order of its own.
-    const isApart = flow?.ties.some((tie) => !ties.includes(tie)) === true;
-    if (isApart) for (const id of node.outputs) bound.add(id);
+    const isFree = ties.length > 0 && ties.length === flow?.ties.length;
+    if (!isFree) for (const id of node.outputs) bound.add(id);
   }
   const boundRoots = new Set([...bound].filter((id) => parent.has(id)).map(rootOf));
   const free = computed.filter((id) => !boundRoots.has(rootOf(id)));
@@ -79,8 +74,8 @@ export function freeTensors(graph: Graph, computed: readonly TensorId[]): readon
   return [...byRoot.values()];
 }
 
-function isOneToOne(view: NodeView, { input, output, first, repeat }: ChannelTie): boolean {
-  const [from, to] = [view.inputs[input], view.outputs[output]];
+function isOneToOne(view: NodeView, { input, first, repeat }: ChannelTie): boolean {
+  const [from, to] = [view.inputs[input], view.outputs[0]];
   if (from == null || to === undefined) return true;
   return first === 0 && repeat === 1 && channelCount(from) === channelCount(to);
 }
@@ -94,7 +89,7 @@ export function tapsBehind(graph: Graph, tensors: readonly TensorId[]): readonly
   const readers = graph.nodes
     .filter(({ inputs: [id] }) => id != null && tensors.includes(id))
     .map((node) => viewOf(graph, node))
-    .filter((view) => flowOf(view)?.kind === 'mixed')
+    .filter((view) => channelFlow(view)?.kind === 'mixed')
     .map((view) => inputOf(view, 1).data ?? []);
   const taps = readers.reduce((sum, weights) => sum + weights.length / channels, 0);
   const found = Array.from({ length: channels }, () => new Uint32Array(Math.ceil(taps / 32)));

@@ -3,6 +3,7 @@ import { analyse } from '../analysis/index.js';
 import { type Live, liveChannels } from '../analysis/live-channels.js';
 import { type Graph, type Tensor, type TensorId, tensorOf } from '../ir/graph.js';
 import type { Facts } from '../ir/op.js';
+import { opOf } from '../ops/index.js';
 import { freeTensors, isInBlocks, tapsBehind } from './order-channels.js';
 import { takeChannels } from './take-channels.js';
 
@@ -57,5 +58,5 @@ function holesOf(live: Live): ReadonlySet<number> {
 
 function isDepthwise({ nodes }: Graph, tensors: readonly TensorId[]): boolean {
   const isComputed = (id: TensorId) => tensors.includes(id);
-  return nodes.some(({ op, outputs }) => op === 'depthwise_conv2d' && outputs.some(isComputed));
+  return nodes.some((node) => opOf(node).filters === 'last' && node.outputs.some(isComputed));
 }

@@ -2,10 +2,12 @@
  * What operators do to tensors that stream (stream.ts): which rows of the inputs give each row of the
  * outputs.
  */
-import { BonsaiError } from '../errors.js';
 import { type Attrs, elementCount, type Node, type NodeView, type Shape } from '../ir/graph.js';
+import type { Axis, AxisWindow } from '../ir/op.js';
+import { axesOf, infersShapes } from '../ops/axes.js';
 import { isMoving, opOf } from '../ops/index.js';
 import { eachElement, type Moving } from '../ops/shape/movement.js';
+import { dilated } from '../ops/shape/window.js';
 
 /** A tensor that streams: `hop` of its `rows` along `axis` are new. */
 export interface Flow {
@@ -49,60 +51,16 @@ export function shortened({ op, attrs }: Node, from: number, to: number, count: 
   return { ...shorter, begin: begin.with(from, 0), counts: counts.with(from, count) };
 }
 
-/** Whether an operand is weights, a bias or another constant without rows. */
-export function isParameter({ node, inputs }: NodeView, position: number): boolean {
-  const isLayer = ['conv2d', 'depthwise_conv2d', 'fully_connected'].includes(node.op);
-  return isLayer && position > 0 && position < 3 && inputs[position]?.data !== null;
-}
-
-/** The extent along the output's dimension `axis`, for an operand that may have fewer. */
-export function extentAt(shape: Shape, axis: number, { outputs }: NodeView): number {
-  const rank = outputs[0]?.shape.length ?? shape.length;
-  return shape[axis - (rank - shape.length)] ?? 1;
-}
-
 /** @param flows whether an operand streams, by its position */
 export function ruleOf(view: NodeView, flow: Flow, flows: readonly boolean[]): Rule {
-  const { node, attrs, inputs, outputs } = view;
-  const { axis } = flow;
-  const rank = inputs[0]?.shape.length ?? 0;
-  const sameRows: Rule = { kind: 'rows', axis };
-  if (isMoving(node)) return movementRule(view, flow, flows);
-  switch (node.op) {
-    case 'conv2d':
-    case 'depthwise_conv2d':
-    case 'average_pool2d':
-    case 'max_pool2d':
-      return windowRule(view, flow);
-    case 'fully_connected':
-      return attrs.keepDims === true && axis < rank - 1 ? sameRows : whole;
-    case 'l2_normalization':
-    case 'log_softmax':
-    case 'softmax':
-      return axis < rank - 1 ? sameRows : whole;
-    case 'arg_extreme': {
-      const along = attrs.axis as number;
-      return axis === along ? whole : { kind: 'rows', axis: axis > along ? axis - 1 : axis };
-    }
-    case 'mean':
-    case 'reduce_max':
-    case 'reduce_min':
-    case 'reduce_sum': {
-      const axes = attrs.axes as readonly number[];
-      if (axes.includes(axis)) return whole;
-      const before = attrs.keepDims === true ? 0 : axes.filter((d) => d < axis).length;
-      return { kind: 'rows', axis: axis - before };
-    }
-    default: {
-      const { isPointwise, lookup } = opOf(node);
-      // An operand of fewer dimensions broadcasts: its time is another dimension of the output.
-      const isShifted = inputs.some(
-        (tensor, i) => flows[i] === true && tensor?.shape.length !== outputs[0]?.shape.length,
-      );
-      if (isShifted) return whole;
-      return isPointwise?.(view) === true || lookup !== undefined ? sameRows : whole;
-    }
-  }
+  if (isMoving(view.node)) return movementRule(view, flow, flows);
+  // What has no rows along the axis, as weights have none, is the same for all of them.
+  const isTime = ({ inputs }: Axis) =>
+    flows.every((streams, i) => (inputs[i] ?? null) === (streams ? flow.axis : null));
+  const time = axesOf(view).find(isTime);
+  if (time === undefined || time.output === null) return whole;
+  if (time.window === undefined) return { kind: 'rows', axis: time.output };
+  return windowRule(time.window, flow, time.output);
 }
 
 const paddingEdge =
@@ -110,15 +68,10 @@ const paddingEdge =
   "all columns are computed. With padding='valid', and as many frames more in the window as it pads, " +
   'only new ones are (causal: pad the oldest frames by the caller)';
 
-function windowRule({ attrs, inputs }: NodeView, { axis, rows, hop }: Flow): Rule {
-  const side = axis === 1 ? 'H' : axis === 2 ? 'W' : null;
-  if (side === null) return whole;
-  const number = (name: string) => (attrs[name] ?? 1) as number;
-  const kernel = (attrs[`kernel${side}`] ?? inputs[1]?.shape[axis] ?? 1) as number;
-  const [stride, dilation] = [number(`stride${side}`), number(`dilation${side}`)];
-  const pads = side === 'H' ? ['padTop', 'padBottom'] : ['padLeft', 'padRight'];
-  const span = (kernel - 1) * dilation + 1;
-  if (pads.some((name) => (attrs[name] ?? 0) !== 0)) return { kind: 'whole', edge: paddingEdge };
+function windowRule(window: AxisWindow, { rows, hop }: Flow, axis: number): Rule {
+  const { stride, before, after } = window;
+  const span = dilated(window.kernel, window.dilation);
+  if (before + after > 0) return { kind: 'whole', edge: paddingEdge };
   if (span > rows) return whole;
   if (span === 1 && stride === 1) return { kind: 'rows', axis };
   if (hop % stride === 0) {
@@ -215,7 +168,7 @@ function rowsAlong(shape: Shape, axis: number) {
 /** Whether the operator gives fewer rows where it gets fewer: it may name rows itself. */
 function staysRows(view: NodeView, flow: Flow, flows: readonly boolean[], to: number): boolean {
   const { node, inputs, outputs } = view;
-  const short = {
+  return infersShapes({
     ...view,
     attrs: shortened(node, flow.axis, to, flow.hop),
     inputs: inputs.map((tensor, position) =>
@@ -223,12 +176,6 @@ function staysRows(view: NodeView, flow: Flow, flows: readonly boolean[], to: nu
         ? { ...tensor, shape: tensor.shape.with(flow.axis, flow.hop) }
         : tensor,
     ),
-  };
-  try {
-    const shapes = opOf(node).infer(short);
-    return outputs.every(({ shape }, i) => `${shapes[i]}` === `${shape.with(to, flow.hop)}`);
-  } catch (error) {
-    if (error instanceof BonsaiError) return false;
-    throw error;
-  }
+    outputs: outputs.map((tensor) => ({ ...tensor, shape: tensor.shape.with(to, flow.hop) })),
+  });
 }

@@ -24,16 +24,7 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import { isMoving } from '../ops/index.js';
-import {
-  extentAt,
-  type Flow,
-  isParameter,
-  type Rule,
-  ruleOf,
-  shortened,
-  whole,
-} from './stream-rules.js';
+import { type Flow, type Rule, ruleOf, shortened, whole } from './stream-rules.js';
 
 export interface Stream {
   /** The dimension of time in every input. */
@@ -125,16 +116,9 @@ class Streams {
     const flows = view.node.inputs.map((id) => id !== null && this.flows.has(id));
     const rule = ruleOf(view, flow, flows);
     if (rule.kind === 'whole') return rule;
-    const isAlike = view.node.inputs.every((id, position) => {
-      const tensor = view.inputs[position];
-      if (id === null || tensor == null) return true;
-      const other = this.flows.get(id);
-      if (other !== undefined) {
-        return other.axis === flow.axis && other.rows === flow.rows && other.hop === flow.hop;
-      }
-      // What broadcasts over time is the same for all rows; weights are not rows.
-      const isRow = !isMoving(view.node) && !isParameter(view, position);
-      return !isRow || extentAt(tensor.shape, flow.axis, view) === 1;
+    const isAlike = view.node.inputs.every((id) => {
+      const other = id === null ? undefined : this.flows.get(id);
+      return other === undefined || String(Object.values(other)) === String(Object.values(flow));
     });
     return isAlike ? rule : whole;
   }

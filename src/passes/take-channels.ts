@@ -1,9 +1,9 @@
 /** Selects and reorders channels of a graph's tensors, and the constants that belong to them. */
-import { flowOf } from '../analysis/live-channels.js';
 import { type Graph, type NodeView, type Tensor, type TensorId, viewOf } from '../ir/graph.js';
-import type { ChannelFlow, ChannelTie, Facts } from '../ir/op.js';
+import type { Facts } from '../ir/op.js';
 import { type AccumulationAttrs, inputOffset } from '../ops/arithmetic/accumulation.js';
 import { channelCount, constantOf } from '../ops/arithmetic/bounds.js';
+import { type ChannelFlow, type ChannelTie, channelFlow } from '../ops/axes.js';
 import { inputOf } from '../ops/shape/operands.js';
 import { appendTensor, biasTensor, take } from './rewrite.js';
 
@@ -44,14 +44,14 @@ function constantsOf(
   taken: ReadonlyMap<TensorId, Taken>,
   facts: Pick<Facts, 'range'>,
 ): readonly (readonly [position: number, tensor: Tensor])[] {
-  const flow = flowOf(view);
+  const flow = channelFlow(view);
   const { inputs, outputs } = view.node;
   const takenOf = (id: TensorId | null | undefined) => (id == null ? undefined : taken.get(id));
   switch (flow?.kind) {
     case 'tied':
       return flow.ties.flatMap((tie) => {
         const tensor = view.inputs[tie.input];
-        const out = takenOf(outputs[tie.output]);
+        const out = takenOf(outputs[0]);
         return tensor?.data == null || out === undefined
           ? []
           : [[tie.input, takeLast(tensor, behind(tie, tensor, out))] as const];

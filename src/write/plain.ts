@@ -100,7 +100,7 @@ function withoutFoldedZeroPoint({ tensors, graph }: Builder, node: Node): Node {
   if (zeroPointFolded !== true) return node;
   const view = viewOf(graph, node);
   const [input, weights, bias] = view.inputs;
-  const isFirst = opOf(node).absorbs?.zeroPoint === 'first';
+  const isFirst = opOf(node).filters === 'first';
   if (bias?.data == null || weights?.data == null) throw inexpressible(view, 'a folded zero point');
   const zeroPoint = input?.quant?.zeroPoints[0] ?? 0;
   const channels = bias.data.length;

@@ -235,6 +235,17 @@ const rows: readonly Row[] = [
     channels: [1, 1],
   },
   {
+    edge: 'not where elements are rounded by their place: fewer would be rounded otherwise',
+    build: (b) => {
+      const weights = [30, 50, 70, 90].map((w) => [w, 10 - w]);
+      const x = pointwise(b, b.input([1, 2, 2, 2], perTensorQuant(0.5, -7)), weights, [1, 2, 3, 4]);
+      const attrs = { algorithm: 'vector' };
+      const y = b.node('quantize', [x], attrs, { quant: perTensorQuant(0.8, 3) });
+      return [pointwise(b, y, [[40, 50, 60, 0]], [5])];
+    },
+    channels: [4, 4, 1],
+  },
+  {
     edge: 'no constant in a block of which others are needed',
     build: (b) => [pruned(b, [1, 6], (filter, c) => c >> 2 === filter % 2)],
     channels: [8, 4],

@@ -447,6 +447,19 @@ const rows: readonly Row[] = [
     },
     macs: 2 * 3 * 2,
   },
+  {
+    edge: 'elements rounded by their place in the tensor, the last two apart: whole windows',
+    shape: [1, 9, 1, 2],
+    layers: (b, x) =>
+      b.node('quantize', [x], { algorithm: 'vector' }, { quant: perTensorQuant(2, 3) }),
+    windows: [9],
+  },
+  {
+    edge: 'elements rounded by their place, the new ones not as they were: whole windows',
+    layers: (b, x) =>
+      b.node('quantize', [x], { algorithm: 'vector' }, { quant: perTensorQuant(2, 3) }),
+    windows: [8],
+  },
   { edge: 'an output over time has the new columns', layers: (b, x) => b.conv(x, 3, [3, 1]) },
 ];
 

@@ -38,12 +38,14 @@ export function layerNames(graph: Graph): ReadonlyMap<TensorId, string> {
   return new Map(prunableLayers(graph).map(({ index, weights }) => [weights, names[index] ?? '']));
 }
 
+const mixesChannels = ({ op }: Node) => weighted.get(op) === 0;
+
 function layerOf(graph: Graph, node: Node, index: number, weights: TensorId): PrunableLayer {
   const { shape } = tensorOf(graph, weights);
   const last = shape.at(-1) ?? 1;
   const count = shape.reduce((product, extent) => product * extent, 1);
   const own = { node, index, weights, count };
-  if (node.op === 'depthwise_conv2d') {
+  if (!mixesChannels(node)) {
     const taps = count / last;
     const position = (filter: number, tap: number) => tap * last + filter;
     return { ...own, filters: last, taps, channels: 1, position };
@@ -60,5 +62,5 @@ function layerOf(graph: Graph, node: Node, index: number, weights: TensorId): Pr
  * few weights, and hardly any kernel skips their zeros.
  */
 export function isPrunedByDefault({ node }: PrunableLayer): boolean {
-  return node.op !== 'depthwise_conv2d';
+  return mixesChannels(node);
 }

@@ -1,5 +1,6 @@
 /** Where heads of attention come from: the dimension of a tensor that matrices are multiplied over. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf, viewOf } from '../../ir/graph.js';
+import { axesOf } from '../../ops/axes.js';
 
 /**
  * The axes of tensors that become the outer dimension of two computed operands of a batch_matmul,
@@ -8,7 +9,8 @@ import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
  */
 export function headAxes(graph: Graph): ReadonlyMap<TensorId, number> {
   const axes = new Map<TensorId, number>();
-  for (const { op, inputs, outputs, attrs } of graph.nodes.toReversed()) {
+  for (const node of graph.nodes.toReversed()) {
+    const { op, inputs, outputs, attrs } = node;
     const wanted = axes.get(outputs[0] as TensorId);
     const [input] = inputs as TensorId[];
     if (op === 'batch_matmul') {
@@ -19,12 +21,13 @@ export function headAxes(graph: Graph): ReadonlyMap<TensorId, number> {
       }
     } else if (wanted !== undefined && op === 'transpose') {
       axes.set(input as TensorId, (attrs.perm as readonly number[])[wanted] as number);
-    } else if (wanted !== undefined && ['add', 'mul', 'quantize', 'softmax'].includes(op)) {
-      for (const id of inputs as TensorId[]) {
-        const isLike =
-          `${tensorOf(graph, id).shape}` === `${tensorOf(graph, outputs[0] ?? 0).shape}`;
-        if (isLike) axes.set(id, wanted);
-      }
+    } else if (wanted !== undefined) {
+      const same = axesOf(viewOf(graph, node)).find(({ output }) => output === wanted);
+      if (same === undefined || same.window !== undefined) continue;
+      same.inputs.forEach((axis, i) => {
+        const id = inputs[i] ?? null;
+        if (id !== null && axis !== null) axes.set(id, axis);
+      });
     }
   }
   return axes;

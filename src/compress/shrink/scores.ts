@@ -110,7 +110,7 @@ export function taylorGroupScores(
 function computingAxes(graph: Graph): ReadonlyMap<TensorId, number> {
   const axes = new Map<TensorId, number>();
   for (const { op, inputs } of graph.nodes) {
-    if (!weighted.has(op) || op === 'depthwise_conv2d') continue;
+    if (weighted.get(op) !== 0) continue;
     const [, weights, bias] = inputs;
     axes.set(weights as TensorId, 0);
     if (bias !== undefined && bias !== null) axes.set(bias, 0);

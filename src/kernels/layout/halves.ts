@@ -2,28 +2,45 @@
  * Halves of an operator for two cores: rows of the image, pixels, or output channels. Each half is
  * a node of the same operator over parts of the same tensors, so every kernel can compute it.
  */
-import { byteCount, elementCount, type NodeView, type Tensor } from '../../ir/graph.js';
+import { type Attrs, byteCount, elementCount, type NodeView, type Tensor } from '../../ir/graph.js';
+import { type AxisWindow, computedTypes } from '../../ir/op.js';
 import { skipPosition } from '../../ops/arithmetic/residual.js';
+import { axesOf } from '../../ops/axes.js';
+import { opOf } from '../../ops/index.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import { dilated, type Window } from '../../ops/shape/window.js';
+import { dilated } from '../../ops/shape/window.js';
 import type { Half, Halves } from '../variant.js';
+import { lanes } from './interleave.js';
 
 /** Kernels assume that tensors begin at words, so parts of tensors must too. */
 const wordBytes = 4;
 
 /**
- * The upper and lower output rows, about equally many, and the input rows under their windows. null
- * for several images, and if no half can begin at a word.
+ * Halves for two cores of a layer with weights, of int8, since they are counted in bytes. null: one
+ * core computes the node.
  */
-export function rowHalves<A extends Window>(view: NodeView<A>, kernelH: number): Halves<A> | null {
-  const [batches, outH = 0] = outputOf(view).shape;
-  return batches === 1 ? divide(outH, 1, (from, to) => rowsOf(view, kernelH, from, to)) : null;
+export function halvesOfNode(view: NodeView): Halves | null {
+  const { filters } = opOf(view.node);
+  if (filters === undefined || computedTypes(view).some((type) => type !== 'int8')) return null;
+  const axes = axesOf(view);
+  const windows = axes.flatMap(({ window }) => window ?? []);
+  const [rows] = windows;
+  if (rows === undefined) return axes.length > 0 ? channelHalves(view) : null;
+  const mixes = axes.some(({ output, groups }) => output === null && groups === 1);
+  return rowHalves(mixes && windows.every(isTrivial) ? inOneColumn(view) : view, rows);
 }
 
 /**
- * Halves for a window of one element at stride 1 without padding: pixels, of any number of images.
+ * The upper and lower output rows, about equally many, and the input rows under their windows. null
+ * for several images, and if no half can begin at a word.
  */
-export function pixelHalves<A extends Window>(view: NodeView<A>): Halves<A> | null {
+function rowHalves(view: NodeView, window: AxisWindow): Halves | null {
+  const [batches, outH = 0] = outputOf(view).shape;
+  return batches === 1 ? divide(outH, 1, (from, to) => rowsOf(view, window, from, to)) : null;
+}
+
+/** A window of one element at stride 1 without padding: pixels, of any number of images, as rows. */
+function inOneColumn(view: NodeView): NodeView {
   const column = (tensor: Tensor): Tensor => {
     const channels = tensor.shape.at(-1) ?? 1;
     return { ...tensor, shape: [1, elementCount(tensor.shape) / channels, 1, channels] };
@@ -31,27 +48,28 @@ export function pixelHalves<A extends Window>(view: NodeView<A>): Halves<A> | nu
   const inputs = view.inputs.map((tensor, i) =>
     tensor !== null && (i === 0 || i === skipPosition) ? column(tensor) : tensor,
   );
-  return rowHalves({ ...view, inputs, outputs: view.outputs.map(column) }, 1);
+  return { ...view, inputs, outputs: view.outputs.map(column) };
 }
 
+const isTrivial = ({ kernel, stride, before, after }: AxisWindow) =>
+  kernel === 1 && stride === 1 && before + after === 0;
+
 /**
- * Output channels of weights [channels, depth] and one row of outputs, in whole blocks of `block`,
- * as kernels compute them. null if there are fewer than two blocks.
+ * Output channels of weights [channels, depth] and one row of outputs, in whole blocks, as kernels
+ * compute them. null if there are fewer than two blocks, or several rows.
  */
-export function channelHalves<A extends object>(
-  view: NodeView<A>,
-  block: number,
-): Halves<A> | null {
+function channelHalves(view: NodeView): Halves | null {
   const channels = elementCount(outputOf(view).shape);
-  return divide(channels, block, (from, to) => channelsOf(view, from, to));
+  if (channels !== inputOf(view, 1).shape[0]) return null;
+  return divide(channels, lanes, (from, to) => channelsOf(view, from, to));
 }
 
 /** Two halves of `count`, with their border at the multiple of `step` nearest to the middle. */
-function divide<A extends object>(
+function divide(
   count: number,
   step: number,
-  half: (from: number, to: number) => Half<A> | null,
-): Halves<A> | null {
+  half: (from: number, to: number) => Half | null,
+): Halves | null {
   const borders = Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
   borders.sort((a, b) => Math.abs(2 * a - count) - Math.abs(2 * b - count));
   for (const border of borders.filter((at) => at > 0)) {
@@ -65,16 +83,12 @@ function divide<A extends object>(
 }
 
 /** Output rows `from` to `to` − 1; null if they read nothing but padding. */
-function rowsOf<A extends Window>(
-  view: NodeView<A>,
-  kernelH: number,
-  from: number,
-  to: number,
-): Half<A> | null {
+function rowsOf(view: NodeView, window: AxisWindow, from: number, to: number): Half | null {
   const { attrs } = view;
+  const { kernel, stride, dilation, before } = window;
   const [, inH = 0] = inputOf(view, 0).shape;
-  const top = from * attrs.strideH - attrs.padTop;
-  const bottom = (to - 1) * attrs.strideH - attrs.padTop + dilated(kernelH, attrs.dilationH);
+  const top = from * stride - before;
+  const bottom = (to - 1) * stride - before + dilated(kernel, dilation);
   const [first, end] = [Math.max(0, top), Math.min(inH, bottom)];
   if (first >= end) return null;
   const pads = { padTop: first - top, padBottom: bottom - end };
@@ -86,7 +100,7 @@ function rowsOf<A extends Window>(
   return half(view, { ...attrs, ...pads }, inputs, output, 0);
 }
 
-function channelsOf<A extends object>(view: NodeView<A>, from: number, to: number): Half<A> {
+function channelsOf(view: NodeView, from: number, to: number): Half {
   const inputs = view.inputs.map((tensor, i) =>
     tensor === null || i === 0
       ? { tensor, begin: 0 }
@@ -102,13 +116,13 @@ interface TensorPart {
   readonly begin: number;
 }
 
-function half<A extends object>(
-  view: NodeView<A>,
-  attrs: A,
+function half(
+  view: NodeView,
+  attrs: Attrs,
   inputs: readonly TensorPart[],
   output: TensorPart,
   firstChannel: number,
-): Half<A> {
+): Half {
   const tensors = inputs.map(({ tensor }) => tensor);
   return {
     view: {

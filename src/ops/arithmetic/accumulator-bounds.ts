@@ -129,19 +129,6 @@ export function insidesOf(window: Window, extents: Extents): readonly Inside[] {
   );
 }
 
-/** For each tap, in row-major order, whether it lies outside the image at some position. */
-export function paddedTaps(
-  { kernelH, kernelW }: Pick<Extents, 'kernelH' | 'kernelW'>,
-  insides: readonly Inside[],
-): readonly boolean[] {
-  return Array.from({ length: kernelH * kernelW }, (_, tap) => {
-    const [y, x] = [Math.floor(tap / kernelW), tap % kernelW];
-    const isInside = ({ top, bottom, left, right }: Inside) =>
-      y >= top && y < bottom && x >= left && x < right;
-    return !insides.every(isInside);
-  });
-}
-
 type TapRange = readonly [first: number, end: number];
 
 function tapRangesOf(

@@ -8,11 +8,12 @@ import {
   type NodeView,
   type TensorData,
 } from '../../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, OpDef } from '../../ir/op.js';
+import type { ChannelBounds, OpDef } from '../../ir/op.js';
+import { pointwiseAxes } from '../shape/axes.js';
 import { broadcastShape, requireRank, sourceIndices } from '../shape/broadcast.js';
 import { inputOf, outputOf, requireOneType } from '../shape/operands.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
-import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import { anyBounds, boundsOf, channelCount, rangeAt } from './bounds.js';
 import { clampReal, noActivation, type PlainPair, realActivations, realRange } from './plain.js';
 import { activationRange, clamp } from './quant.js';
 
@@ -50,19 +51,6 @@ export function inPlaceOperands(view: NodeView<object>): readonly number[] {
     const isWhole = input !== null && elementCount(input.shape) === elementCount(shape);
     return isWhole && !isConstant(input) && input.dtype === dtype ? [position] : [];
   });
-}
-
-/** The operands whose channels are the output's. */
-export function tiedOperands(view: NodeView<object>): ChannelFlow {
-  const isTied = (input: number) =>
-    channelCount(inputOf(view, input)) === channelCount(outputOf(view));
-  return {
-    kind: 'tied',
-    ties: view.inputs
-      .map((_, i) => i)
-      .filter(isTied)
-      .map(tieOf),
-  };
 }
 
 /**
@@ -111,7 +99,6 @@ export function binary<A extends BinaryAttrs>(
       return [mapPairs(view, inputs, (a, b) => clamp(combine(a, b), low, high))];
     },
     macs: () => 0,
-    isPointwise: () => true,
     range(view, inputs) {
       const output = outputOf(view);
       if (plain[output.dtype] !== undefined) return [anyBounds(output)];
@@ -133,7 +120,7 @@ export function binary<A extends BinaryAttrs>(
       ];
     },
     ...(hasActivation ? { absorbs: { activation: true } as const } : {}),
-    channels: tiedOperands,
+    axes: pointwiseAxes,
     inPlace: inPlaceOperands,
   };
 }

@@ -1,6 +1,6 @@
 /** Proven bounds of stored values, for each channel of the last axis: helpers of `range`. */
 import { dtypes, type Shape, type Tensor } from '../../ir/graph.js';
-import type { ChannelBounds, ChannelTie } from '../../ir/op.js';
+import type { ChannelBounds } from '../../ir/op.js';
 
 /** The least and the greatest value, both inclusive. */
 export type Range = readonly [low: number, high: number];
@@ -79,9 +79,4 @@ export function mapBounds(
 export function constantOf(bounds: ChannelBounds, channel: number): number | null {
   const [low, high] = rangeAt(bounds, channel);
   return low === high ? low : null;
-}
-
-/** Ties the operand's channels to those of output 0, one to one. */
-export function tieOf(input: number): ChannelTie {
-  return { input, output: 0, first: 0, repeat: 1 };
 }

@@ -11,8 +11,9 @@ import {
   type TensorData,
 } from '../../ir/graph.js';
 import { type ChannelBounds, computedTypes, type OpDef } from '../../ir/op.js';
+import { pointwiseAxes } from '../shape/axes.js';
 import { inputOf, outputOf, requireOneType, requireTypes } from '../shape/operands.js';
-import { anyBounds, boundsOf, channelCount, rangeAt, tieOf } from './bounds.js';
+import { anyBounds, boundsOf, channelCount, rangeAt } from './bounds.js';
 
 /** One element: mostly int8 to int8. */
 export type Scalar = (q: number) => number;
@@ -124,9 +125,7 @@ export function elementwiseInSegments<A extends object = Attrs>(
       if (only === undefined || others.length > 0) return null;
       return Int8Array.from({ length: 256 }, (_, i) => only.scalar(i - 128));
     },
-    isPointwise: (view) => segmentsOf(view).length === 1,
-    // With several segments a channel's position decides its function.
-    channels: (view) => (segmentsOf(view).length === 1 ? { kind: 'tied', ties: [tieOf(0)] } : null),
+    axes: (view) => pointwiseAxes(view, 1),
     inPlace: (view) => (inputOf(view, 0).dtype === outputOf(view).dtype ? [0] : []),
     segments: segmentsOf,
   };

@@ -2,9 +2,10 @@
 import { BonsaiError } from '../../errors.js';
 import { allocate, at, type DType, elementCount, type TensorData } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { takenBounds, tieOf } from '../arithmetic/bounds.js';
+import { takenBounds } from '../arithmetic/bounds.js';
 import { realRange } from '../arithmetic/plain.js';
 import { sameQuant } from '../arithmetic/quant.js';
+import { reducedAxes } from './axes.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import {
   keepsChannels,
@@ -62,7 +63,7 @@ export function extreme(
     range: (view, [input]) => [
       takenBounds(outputOf(view), input as ChannelBounds, keepsChannels(view)),
     ],
-    channels: (view) => (keepsChannels(view) ? { kind: 'tied', ties: [tieOf(0)] } : null),
+    axes: (view) => reducedAxes(inputOf(view, 0), view.attrs.axes, view.attrs.keepDims),
     inPlace: () => [],
   };
 }

@@ -11,7 +11,7 @@ import {
   type Shape,
   type TensorData,
 } from '../../ir/graph.js';
-import type { ChannelBounds, ChannelFlow, OpDef } from '../../ir/op.js';
+import type { ChannelBounds, OpDef } from '../../ir/op.js';
 import {
   channelCount,
   elementBounds,
@@ -54,8 +54,6 @@ export interface Movement<A extends object> {
   /** Checks besides that of the operands' one type. */
   check?(view: NodeView<A>): void;
   moves(view: NodeView<A>): readonly Move[];
-  /** Without it all channels are kept. */
-  channels?(view: NodeView<A>): ChannelFlow | null;
   /** Whether every element keeps its offset, so that the output may use the input's memory. */
   readonly inPlace?: boolean;
 }
@@ -108,7 +106,6 @@ export function movement<A extends object = Attrs>(operator: Movement<A>): Movin
         return elementBounds(channelCount(output), low as Int32Array, high);
       });
     },
-    channels: (view) => operator.channels?.(view) ?? null,
     inPlace: () => (inPlace ? [0] : []),
     moves,
     movesInPlace: inPlace,

@@ -10,9 +10,10 @@ import {
   type TensorData,
 } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { mapBounds, tieOf } from '../arithmetic/bounds.js';
+import { mapBounds } from '../arithmetic/bounds.js';
 import { clampReal, realRange } from '../arithmetic/plain.js';
 import { type Activation, activationRange, clamp, perTensor } from '../arithmetic/quant.js';
+import { imageAxes } from './axes.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import { type Pads, type Window, windowOutput } from './window.js';
 
@@ -108,7 +109,7 @@ export function pool<A extends PoolAttrs>(operator: Pool): OpDef<A> {
       return [mapBounds(input as ChannelBounds, (value) => clamp(value, low, high))];
     },
     absorbs: { activation: true },
-    channels: () => ({ kind: 'tied', ties: [tieOf(0)] }),
+    axes: (view) => [...imageAxes(slides(view), view.attrs), { inputs: [3], output: 3 }],
     inPlace: () => [],
   };
 }

@@ -11,7 +11,7 @@ import {
   type TensorData,
 } from '../../ir/graph.js';
 import type { ChannelBounds, OpDef } from '../../ir/op.js';
-import { mapBounds, takenBounds, tieOf } from '../arithmetic/bounds.js';
+import { mapBounds, takenBounds } from '../arithmetic/bounds.js';
 import {
   clamp,
   type Multiplier,
@@ -22,6 +22,7 @@ import {
   saturatingRoundingDoublingHighMul,
 } from '../arithmetic/quant.js';
 import { badRatio } from '../arithmetic/rescale.js';
+import { reducedAxes } from './axes.js';
 import { inputOf, outputOf, requireOneType } from './operands.js';
 import {
   keepsChannels,
@@ -126,7 +127,7 @@ export function summing<A extends ReductionAttrs>(operator: Summing<A>) {
         ),
       ];
     },
-    channels: (view) => (keepsChannels(view) ? { kind: 'tied', ties: [tieOf(0)] } : null),
+    axes: (view) => reducedAxes(inputOf(view, 0), view.attrs.axes, view.attrs.keepDims),
     inPlace: () => [],
     scalingOf,
     loopsOf: loops,

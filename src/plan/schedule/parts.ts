@@ -7,7 +7,7 @@
 
 import { byteCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, Facts } from '../../ir/op.js';
-import { kernelsOf } from '../../kernels/index.js';
+import { halvesOfNode } from '../../kernels/layout/halves.js';
 import type { Half, Kernel, KernelContext, Overlap, VariantTraits } from '../../kernels/variant.js';
 import { aligned } from '../arena/arena.js';
 import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';
@@ -37,7 +37,7 @@ export function wholeOf(view: NodeView, context: KernelContext): Portion {
 
 /** The halves of a step; null if its operator has none. */
 export function halvesOf(view: NodeView, context: KernelContext): readonly Portion[] | null {
-  const halves = kernelsOf(view.node).halves?.(view) ?? null;
+  const halves = halvesOfNode(view);
   if (halves === null) return null;
   return halves.map(({ firstChannel, ...half }) => {
     const facts = factsOf(half.view, view, firstChannel, context.facts);
