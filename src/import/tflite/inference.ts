@@ -25,7 +25,7 @@ import {
   type RawSubgraph,
   type RawTensor,
 } from './read.js';
-import type { AnyRow } from './rows.js';
+import type { Row } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { importTensor } from './tensors.js';
 
@@ -168,7 +168,7 @@ export class Inference {
 
   /** Those of RESHAPE and SQUEEZE. */
   private optionsOf(operator: RawOperator, index: number) {
-    const row = rows.get(operatorName(this.raw, operator)) as AnyRow;
+    const row = rows.get(operatorName(this.raw, operator)) as Row;
     const where = placeOf(this.raw, this.subgraph, operator, index);
     const options = optionsOf(this.raw, row, operator, where) as Partial<ShapeOptions>;
     return { newShape: [], squeezeDims: [], ...options };
