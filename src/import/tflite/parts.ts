@@ -1,5 +1,5 @@
 /** Parts of single rows of ops.ts: what only a few operators have, read and written. */
-import type { Attrs } from '../../ir/graph.js';
+import { type Attrs, elementCount } from '../../ir/graph.js';
 import { flag, int32, numbers, scalar } from '../flatbuffer.js';
 import {
   activationOf,
@@ -12,8 +12,8 @@ import {
   unsupported,
 } from './foreign.js';
 import {
-  type AnyPart,
   activation,
+  type Constants,
   inputShape,
   integersAt,
   listOf,
@@ -81,27 +81,43 @@ function missing(longer: readonly number[], shorter: readonly number[]): readonl
 }
 
 /** Where the dimension is that only the output has. */
-export const expandedAxis = written(1, (view) =>
-  single(missing(outputShape(view), inputShape(view))[0] ?? 0),
-);
+export const expandedAxis = part({
+  ...written(1, (view) => single(missing(outputShape(view), inputShape(view))[0] ?? 0)),
+  shape({ from, integers }) {
+    const [axis = 0] = integers(1) ?? [];
+    return from.toSpliced(axis < 0 ? axis + from.length + 1 : axis, 0, 1);
+  },
+});
 
 /** Which dimensions the input alone has. */
 export const squeezeDims = part({
   fields: { squeezeDims: numbers(0, 'int32') },
   write: (view) => ({ squeezeDims: missing(inputShape(view), outputShape(view)) }),
+  shape({ from, options: { squeezeDims: dims } }) {
+    const dropped = dims.map((dim) => (dim < 0 ? dim + from.length : dim));
+    return from.filter((e, d) => (dims.length === 0 ? e !== 1 : !dropped.includes(d)));
+  },
 });
 
-/** The output's shape, as an option and as an input. */
+/** The output's shape, as an option and as an input. One extent may be -1. */
 export const newShape = part({
   fields: { newShape: numbers(0, 'int32') },
   write: (view) => ({ newShape: outputShape(view) }),
   ...written(1, (view) => vector(outputShape(view))),
+  shape({ from, options, integers }) {
+    const target = integers(1) ?? options.newShape;
+    const known = target.filter((extent) => extent >= 0).reduce((product, e) => product * e, 1);
+    return target.map((extent) => (extent < 0 ? elementCount(from) / known : extent));
+  },
 });
 
 /** A change of height and width. */
 export const resized = (slot: number) => [
   options({ alignCorners: flag(slot), halfPixelCenters: flag(slot + 1) }),
-  written(1, (view) => vector(outputShape(view).slice(1, 3))),
+  part({
+    ...written(1, (view) => vector(outputShape(view).slice(1, 3))),
+    shape: ({ from, integers }) => [from[0] ?? 1, ...(integers(1) ?? []), from[3] ?? 1],
+  }),
 ];
 
 /** [before, after] of every dimension, flat. */
@@ -119,7 +135,7 @@ export const firstOf = (foreign: ForeignOperator<unknown>, position: number, wha
   integers(foreign, position, what)[0] ?? 0;
 
 /** A constant of the output's type. */
-const typed = (position: number, name: string): AnyPart => ({
+const typed = (position: number, name: string): Constants => ({
   constants: [{ position, make: (view, extras) => extras.scalar(view, numberIn(view, name)) }],
 });
 

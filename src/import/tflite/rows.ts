@@ -36,6 +36,11 @@ interface Constant {
   make(view: NodeView, extras: Extras): TensorId;
 }
 
+/** A part of constants alone. */
+export interface Constants {
+  readonly constants: readonly Constant[];
+}
+
 /** Without `read` it is only written; without `write` and `constants`, only read. */
 export interface Part<F extends Fields> {
   /** Its fields in the operator's table of options. */
@@ -44,6 +49,17 @@ export interface Part<F extends Fields> {
   /** Values of its fields. One that is left out is absent in the file. */
   write?(view: NodeView): { readonly [K in keyof F]?: unknown };
   readonly constants?: readonly Constant[];
+  /** The output's shape, where `read` takes it from the file. */
+  shape?(stated: Stated<F>): Shape;
+}
+
+/** What an operator of the file says, for `shape`. */
+export interface Stated<F extends Fields> {
+  /** The shape of input 0. */
+  readonly from: Shape;
+  readonly options: Decoded<F>;
+  /** Elements of a constant input; null: the operator has no such input. */
+  integers(position: number): readonly number[] | null;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each part has its own fields.
@@ -173,7 +189,7 @@ export const single = (value: number): Integers => [[value], []];
 export const pairs = (amounts: readonly number[]): Integers => [amounts, [amounts.length / 2, 2]];
 
 /** An int32 constant that is only written: readers know it from elsewhere. */
-export const written = (position: number, of: (view: NodeView) => Integers): AnyPart => ({
+export const written = (position: number, of: (view: NodeView) => Integers): Constants => ({
   constants: [{ position, make: (view, extras) => extras.constant(...of(view)) }],
 });
 

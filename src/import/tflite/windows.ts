@@ -132,6 +132,7 @@ const size = written(0, (view) => vector(outputShape(view)));
 /** TRANSPOSE_CONV: the padding is that of the convolution which takes the output to the input. */
 export const transposedWindow = part({
   ...size,
+  shape: ({ integers }) => integers(0) ?? [],
   fields: strided,
   read(foreign) {
     const { strideH, strideW } = foreign.options;
