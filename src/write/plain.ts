@@ -5,21 +5,18 @@
  * SAME nor VALID becomes a PAD. Each gives the same bits. Other differences are found by reading
  * the file back (tflite.ts).
  */
-import { BonsaiError } from '../errors.js';
+import { inexpressible } from '../import/tflite/rows.js';
+import { paddingOf, padNames, padsIn } from '../import/tflite/windows.js';
 import {
-  type Attrs,
-  at,
   elementCount,
   type Graph,
   type Node,
-  type NodeView,
   type Tensor,
   type TensorId,
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
 import { opOf } from '../ops/index.js';
-import { samePadding } from '../ops/shape/window.js';
 
 /** @throws BonsaiError 'unsupported-attribute' for a node that TFLite cannot compute exactly */
 export function plainGraph(graph: Graph): Graph {
@@ -34,44 +31,10 @@ export function plainGraph(graph: Graph): Graph {
   return { ...graph, tensors, nodes };
 }
 
-/** The error for a property of a node that the format cannot express. */
-export function inexpressible(view: Pick<NodeView, 'node'>, what: string): BonsaiError {
-  const hint = 'write the module as it was before the passes';
-  return new BonsaiError(
-    'unsupported-attribute',
-    at(view.node),
-    `${what} has no TFLite form`,
-    hint,
-  );
-}
-
-/** The format's name for a window's padding; null if it has none. */
-export function paddingOf(
-  view: NodeView,
-  [kernelH, kernelW]: readonly [number, number],
-): 'VALID' | 'SAME' | null {
-  const { attrs } = view;
-  const pads = padsOf(attrs);
-  if (pads.every((pad) => pad === 0)) return 'VALID';
-  const [, inH = 0, inW = 0] = view.inputs[0]?.shape ?? [];
-  const number = (name: string) => Math.max(1, Number(attrs[name] ?? 1));
-  const same = [
-    ...samePadding(inH, kernelH, number('strideH'), number('dilationH')),
-    ...samePadding(inW, kernelW, number('strideW'), number('dilationW')),
-  ];
-  return pads.join() === same.join() ? 'SAME' : null;
-}
-
 interface Builder {
   /** The graph's tensors; new ones are appended. */
   readonly tensors: Tensor[];
   readonly graph: Graph;
-}
-
-const names = ['padTop', 'padBottom', 'padLeft', 'padRight'] as const;
-
-function padsOf(attrs: Attrs): readonly number[] {
-  return names.map((name) => Number(attrs[name] ?? 0));
 }
 
 /** The node without its residual, and the sum as a node of its own. */
@@ -125,7 +88,7 @@ function withoutPadding({ tensors, graph }: Builder, node: Node): [readonly Node
   const [source] = node.inputs;
   const isWindow = opOf(node).absorbs?.pad === true && source != null;
   if (!isWindow || paddingOf(view, [kernelH, kernelW]) !== null) return [[], node];
-  const [top = 0, bottom = 0, left = 0, right = 0] = padsOf(node.attrs);
+  const [top = 0, bottom = 0, left = 0, right = 0] = padsIn(view);
   const pads = [0, 0, top, bottom, left, right, 0, 0];
   const image = tensorOf(graph, source);
   const shape = image.shape.map(
@@ -141,7 +104,7 @@ function withoutPadding({ tensors, graph }: Builder, node: Node): [readonly Node
     attrs: { pads },
     fused: [],
   };
-  const none = Object.fromEntries(names.map((name) => [name, 0]));
+  const none = Object.fromEntries(padNames.map((name) => [name, 0]));
   const inputs = [padded, ...node.inputs.slice(1)];
   return [[pad], { ...node, inputs, attrs: { ...node.attrs, ...none } }];
 }

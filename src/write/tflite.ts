@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { attempt, BonsaiError } from '../errors.js';
 import { importModel } from '../import/index.js';
 import { builtinCode } from '../import/tflite/builtins.js';
-import { rows } from '../import/tflite/ops.js';
+import { type Extras, inexpressible } from '../import/tflite/rows.js';
 import {
   identifier,
   modelFields,
@@ -30,8 +30,8 @@ import {
 } from '../ir/graph.js';
 import { roundings } from '../ir/rounding.js';
 import { type Encodable, encode } from './flatbuffer.js';
-import { inexpressible, plainGraph } from './plain.js';
-import { type Extras, type Writer, writerOf } from './tflite-ops.js';
+import { plainGraph } from './plain.js';
+import { versionOf, writeOperator, writerOf } from './tflite-ops.js';
 
 type RawTensor = Encodable<typeof tensorFields>;
 type RawOperator = Encodable<typeof operatorFields>;
@@ -120,10 +120,15 @@ function stored(attrs: Attrs): Attrs {
   );
 }
 
+interface OperatorCode {
+  readonly name: string;
+  readonly version: number;
+}
+
 function encodeModule(module: Module): Uint8Array {
   // Buffer 0 means 'no data'.
   const buffers: Uint8Array[] = [new Uint8Array(0)];
-  const codes: Writer[] = [];
+  const codes: OperatorCode[] = [];
   const subgraphs = module.graphs.map((graph) => writeGraph(graph, buffers, codes));
   const [main] = module.graphs;
   const signatureOf = (names: readonly string[], tensors: readonly TensorId[] = []) =>
@@ -154,7 +159,7 @@ function operatorCode(code: number, version: number) {
 function writeGraph(
   graph: Graph,
   buffers: Uint8Array[],
-  codes: Writer[],
+  codes: OperatorCode[],
 ): Encodable<typeof subgraphFields> {
   const tensors = graph.tensors.map((tensor) => writeTensor(tensor, buffers));
   const operators: RawOperator[] = [];
@@ -170,35 +175,27 @@ function writeGraph(
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
     const writer = writerOf(view);
-    const { inputs, options } = writer.write(view, extras);
-    operators.push(operator(writer, inputs, node.outputs, options, codes));
+    const code = { name: writer.name, version: versionOf(writer, view) };
+    const known = codes.findIndex(
+      ({ name, version }) => name === code.name && version === code.version,
+    );
+    const { inputs, options } = writeOperator(writer, view, extras);
+    // Trailing absent inputs are dropped, since the runtimes' kernels count their inputs.
+    const present = inputs.slice(0, inputs.findLastIndex((id) => id !== null) + 1);
+    operators.push({
+      opcodeIndex: known >= 0 ? known : codes.push(code) - 1,
+      inputs: present.map((id) => id ?? -1),
+      outputs: node.outputs,
+      ...(writer.optionsType === 0
+        ? {}
+        : {
+            builtinOptionsType: writer.optionsType,
+            builtinOptions: { fields: writer.options, values: options },
+          }),
+    });
   }
   const { inputs, outputs, name } = graph;
   return { tensors, inputs, outputs, operators, name };
-}
-
-function operator(
-  writer: Pick<Writer, 'name' | 'version'>,
-  inputs: readonly (TensorId | null)[],
-  outputs: readonly TensorId[],
-  values: Readonly<Record<string, unknown>>,
-  codes: Pick<Writer, 'name' | 'version'>[],
-): RawOperator {
-  const known = codes.findIndex(
-    ({ name, version }) => name === writer.name && version === writer.version,
-  );
-  const opcodeIndex = known >= 0 ? known : codes.push(writer) - 1;
-  // Trailing absent inputs are dropped, since the runtimes' kernels count their inputs.
-  const present = inputs.slice(0, inputs.findLastIndex((id) => id !== null) + 1);
-  const row = rows.get(writer.name);
-  const options =
-    row === undefined || row.optionsType === 0
-      ? {}
-      : {
-          builtinOptionsType: row.optionsType,
-          builtinOptions: { fields: row.options, values },
-        };
-  return { opcodeIndex, inputs: present.map((id) => id ?? -1), outputs, ...options };
 }
 
 function integerTensor(values: readonly number[], shape: readonly number[]): Tensor {

@@ -6,7 +6,6 @@ import { expect } from 'chai';
 import { Command } from 'commander';
 import { addCompile } from '../../src/cli/compile.js';
 import { reportError } from '../../src/cli/output.js';
-import { leakyReluOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
 import {
   at,
   changed,
@@ -21,6 +20,7 @@ import {
 import { mutatedFile } from '../import/mutations.js';
 import { growths } from '../support/graphs.js';
 import { Random } from '../support/module.js';
+import { optionsOf } from '../support/options.js';
 
 describe('command line: any model', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-any-'));
@@ -76,7 +76,7 @@ describe('command line: any model', () => {
     ...[Infinity, Number.NaN].map((alpha) => {
       const bytes = () =>
         changed((model, main) => {
-          const builtinOptions = { fields: leakyReluOptions, values: { alpha } };
+          const builtinOptions = { fields: optionsOf('LEAKY_RELU'), values: { alpha } };
           Object.assign(at(model.operatorCodes, softmax), codeOf('LEAKY_RELU'));
           Object.assign(at(main.operators, softmax), { builtinOptionsType: 75, builtinOptions });
         });
@@ -94,7 +94,7 @@ describe('command line: any model', () => {
           });
         });
         Object.assign(at(model.operatorCodes, softmax), codeOf('STRIDED_SLICE'));
-        const builtinOptions = { fields: stridedSliceOptions, values: {} };
+        const builtinOptions = { fields: optionsOf('STRIDED_SLICE'), values: {} };
         Object.assign(at(main.operators, softmax), {
           inputs: [8, 10, 11, 12],
           builtinOptionsType: 32,

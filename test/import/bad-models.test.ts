@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { arithmeticOptions, pool2dOptions } from '../../src/import/tflite/schema.js';
+import { optionsOf } from '../support/options.js';
 import { runs } from '../support/runs.js';
 import { skip } from '../support/skip.js';
 import {
@@ -355,7 +355,7 @@ const models: readonly Row[] = [
       Object.assign(at(main.operators, softmax), {
         inputs: [0],
         builtinOptionsType: 5,
-        builtinOptions: { fields: pool2dOptions, values: { strideH: 1, strideW: 1 } },
+        builtinOptions: { fields: optionsOf('MAX_POOL_2D'), values: { strideH: 1, strideW: 1 } },
       });
     },
   ],
@@ -397,7 +397,7 @@ const models: readonly Row[] = [
       inputs(softmax, [8, 10])(model, main);
       Object.assign(at(main.operators, softmax), {
         builtinOptionsType: 11,
-        builtinOptions: { fields: arithmeticOptions, values: {} },
+        builtinOptions: { fields: optionsOf('ADD'), values: {} },
       });
     },
   ],

@@ -6,11 +6,9 @@ import { analyse } from '../../src/analysis/index.js';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import {
-  arithmeticOptions,
   identifier,
   ifOptions,
   modelFields,
-  noOptions,
   whileOptions,
 } from '../../src/import/tflite/schema.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
@@ -20,6 +18,7 @@ import { makePlan } from '../../src/plan/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { encode } from '../../src/write/flatbuffer.js';
 import { expectSameBits } from '../support/native.js';
+import { optionsOf } from '../support/options.js';
 import { defaults } from '../support/plan.js';
 import { bytesOf, codeOf, type RawModel, type RawSubgraph, tensor, typeCode } from './fixture.js';
 
@@ -34,7 +33,7 @@ const operator = (name: string, inputs: number[], outputs: number[], type = 0, v
     : {
         builtinOptionsType: type,
         builtinOptions: {
-          fields: { 11: arithmeticOptions, 92: ifOptions, 93: whileOptions }[type] ?? noOptions,
+          fields: { 11: optionsOf('ADD'), 92: ifOptions, 93: whileOptions }[type] ?? {},
           values,
         },
       }),

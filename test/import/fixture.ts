@@ -1,16 +1,8 @@
 /** A small .tflite file as plain objects: tests change one thing and encode it. */
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import {
-  conv2dOptions,
-  fullyConnectedOptions,
-  identifier,
-  modelFields,
-  noOptions,
-  reshapeOptions,
-  softmaxOptions,
-  tensorTypes,
-} from '../../src/import/tflite/schema.js';
+import { identifier, modelFields, tensorTypes } from '../../src/import/tflite/schema.js';
 import { encode, type Union } from '../../src/write/flatbuffer.js';
+import { optionsOf } from '../support/options.js';
 
 export interface RawTensor {
   name: string;
@@ -90,7 +82,7 @@ export function operatorOf(
   model: RawModel,
   name: string,
   type = 0,
-  fields: Union['fields'] = noOptions,
+  fields: Union['fields'] = {},
   values: Record<string, unknown> = {},
 ): Pick<RawOperator, 'opcodeIndex' | 'builtinOptionsType' | 'builtinOptions'> {
   const opcodeIndex = model.operatorCodes.push(codeOf(name)) - 1;
@@ -176,7 +168,7 @@ export function smallModel(): RawModel {
             outputs: [3],
             builtinOptionsType: 1,
             builtinOptions: {
-              fields: conv2dOptions,
+              fields: optionsOf('CONV_2D'),
               values: { padding: 0, strideH: 1, strideW: 1, activation: 1 },
             },
           },
@@ -185,21 +177,21 @@ export function smallModel(): RawModel {
             inputs: [3, 4],
             outputs: [5],
             builtinOptionsType: 17,
-            builtinOptions: { fields: reshapeOptions, values: { newShape: [1, 48] } },
+            builtinOptions: { fields: optionsOf('RESHAPE'), values: { newShape: [1, 48] } },
           },
           {
             opcodeIndex: 2,
             inputs: [5, 6, 7],
             outputs: [8],
             builtinOptionsType: 8,
-            builtinOptions: { fields: fullyConnectedOptions, values: {} },
+            builtinOptions: { fields: optionsOf('FULLY_CONNECTED'), values: {} },
           },
           {
             opcodeIndex: 3,
             inputs: [8],
             outputs: [9],
             builtinOptionsType: 9,
-            builtinOptions: { fields: softmaxOptions, values: { beta: 1 } },
+            builtinOptions: { fields: optionsOf('SOFTMAX'), values: { beta: 1 } },
           },
         ],
       },

@@ -2,17 +2,9 @@
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import {
-  argOptions,
-  concatenationOptions,
-  gatherOptions,
-  l2NormOptions,
-  noOptions,
-  oneHotOptions,
-  reverseSequenceOptions,
-} from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { acceptGraph } from '../../src/plan/choose/accept.js';
+import { optionsOf } from '../support/options.js';
 import {
   at,
   bytesOf,
@@ -42,7 +34,7 @@ const last =
   (
     name: string,
     inputs: readonly Parameters<typeof tensor>[1][],
-    { type = 0, fields = noOptions as object, values = {}, output = inputs[0] ?? 'int8' } = {},
+    { type = 0, fields = {} as object, values = {}, output = inputs[0] ?? 'int8' } = {},
   ): Change =>
   (model, main) => {
     Object.assign(at(model.operatorCodes, softmax), codeOf(name));
@@ -97,10 +89,10 @@ const rows: readonly HintRow[] = [
     /is int8; float32, uint8, int16 and int32 are supported/,
     /keep the layer in float32/,
     (model, main) => {
-      last('REVERSE_SEQUENCE', ['int8', 'int32'], { type: 87, fields: reverseSequenceOptions })(
-        model,
-        main,
-      );
+      last('REVERSE_SEQUENCE', ['int8', 'int32'], {
+        type: 87,
+        fields: optionsOf('REVERSE_SEQUENCE'),
+      })(model, main);
       at(main.tensors, 11).shape = [5];
       Object.assign(at(main.operators, softmax).builtinOptions ?? {}, { values: { batch: 1 } });
     },
@@ -110,7 +102,7 @@ const rows: readonly HintRow[] = [
     /its value at the index is int32, its output int8/,
     /convert the model again/,
     (model, main) => {
-      const options = { type: 61, fields: oneHotOptions, output: 'int8' as const };
+      const options = { type: 61, fields: optionsOf('ONE_HOT'), output: 'int8' as const };
       last('ONE_HOT', ['int32', 'int32', 'int32', 'int8'], options)(model, main);
       for (const id of [11, 12]) {
         main.inputs.splice(main.inputs.indexOf(id), 1);
@@ -124,7 +116,7 @@ const rows: readonly HintRow[] = [
     /its indices "given_1" are int8, must be int32/,
     /cast them to int32/,
     (model, main) => {
-      last('GATHER', ['int8', 'int8'], { type: 23, fields: gatherOptions })(model, main);
+      last('GATHER', ['int8', 'int8'], { type: 23, fields: optionsOf('GATHER') })(model, main);
       at(main.tensors, 9).shape = [1, 5, 5];
     },
   ],
@@ -132,7 +124,7 @@ const rows: readonly HintRow[] = [
     'the greatest along an axis that is computed',
     /its axis must be a constant/,
     /make its axis a constant/,
-    last('ARG_MAX', ['int8', 'int32'], { type: 40, fields: argOptions, output: 'int32' }),
+    last('ARG_MAX', ['int8', 'int32'], { type: 40, fields: optionsOf('ARG_MAX'), output: 'int32' }),
   ],
   ...(
     [
@@ -147,7 +139,10 @@ const rows: readonly HintRow[] = [
       says,
       edge === 'as int64' ? /output_type=tf\.int32/ : /./,
       (model, main) => {
-        last('ARG_MIN', ['int8', 'int32'], { type: 57, fields: argOptions, output })(model, main);
+        last('ARG_MIN', ['int8', 'int32'], { type: 57, fields: optionsOf('ARG_MIN'), output })(
+          model,
+          main,
+        );
         const buffer = model.buffers.push({ data: bytesOf(axes) }) - 1;
         Object.assign(at(main.tensors, 11), { shape: [axes.length], buffer });
         at(main.tensors, 9).shape = [1];
@@ -160,7 +155,7 @@ const rows: readonly HintRow[] = [
     /fused "relu"/,
     /behind it/,
     last('L2_NORMALIZATION', ['int8'], {
-      ...{ type: 12, fields: l2NormOptions, values: { activation: 1 } },
+      ...{ type: 12, fields: optionsOf('L2_NORMALIZATION'), values: { activation: 1 } },
     }),
   ],
   [
@@ -168,7 +163,7 @@ const rows: readonly HintRow[] = [
     /scale and zero point/,
     /TensorFlow 2, from the float model/,
     (model, main) => {
-      const options = { type: 10, fields: concatenationOptions, output: 'uint8' as const };
+      const options = { type: 10, fields: optionsOf('CONCATENATION'), output: 'uint8' as const };
       last('CONCATENATION', ['uint8', 'uint8'], options)(model, main);
       at(main.tensors, 9).shape = [2, 5];
       for (const [i, id] of [9, 10, 11].entries()) {

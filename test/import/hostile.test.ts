@@ -2,13 +2,13 @@
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import { gatherOptions, transposeConvOptions } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { concatenation } from '../../src/ops/concatenation.js';
 import { runPasses } from '../../src/passes/index.js';
 import { acceptGraph } from '../../src/plan/choose/accept.js';
 import { perTensorQuant } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';
+import { optionsOf } from '../support/options.js';
 import { addConstant, changed, operatorOf, tensor } from './fixture.js';
 
 const options = { name: 'm', where: 'm', rounding: 'tflm' } as const;
@@ -32,7 +32,7 @@ function transposed(
     const extents = addConstant(model, main, 'size', [4], shape);
     main.operators = [
       {
-        ...operatorOf(model, 'TRANSPOSE_CONV', 49, transposeConvOptions, values),
+        ...operatorOf(model, 'TRANSPOSE_CONV', 49, optionsOf('TRANSPOSE_CONV'), values),
         ...{ inputs: [extents, filters, input], outputs: [output] },
       },
     ];
@@ -239,7 +239,7 @@ describe('files that would build far more than they hold', () => {
       const output = main.tensors.push(made as typeof made & { quantization: object }) - 1;
       const values = { axis: shape.length - 1 };
       main.operators.push({
-        ...operatorOf(model, 'GATHER', 23, gatherOptions, values),
+        ...operatorOf(model, 'GATHER', 23, optionsOf('GATHER'), values),
         ...{ inputs: [from, indices - 1], outputs: [output] },
       });
       main.outputs = [output];

@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
-import { argOptions } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { optionsOf } from '../support/options.js';
 import {
   addConstant,
   changed,
@@ -23,7 +23,7 @@ const withPosition = (then: (model: RawModel, main: RawSubgraph, position: numbe
     const position = main.tensors.push(tensor('position', 'int64', [1])) - 1;
     const [scores = -1] = main.outputs;
     const largest = { inputs: [scores, axis], outputs: [position] };
-    main.operators.push({ ...operatorOf(model, 'ARG_MAX', 40, argOptions), ...largest });
+    main.operators.push({ ...operatorOf(model, 'ARG_MAX', 40, optionsOf('ARG_MAX')), ...largest });
     main.outputs = [then(model, main, position)];
   });
 

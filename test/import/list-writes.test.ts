@@ -3,22 +3,18 @@ import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import {
-  arithmeticOptions,
-  concatenationOptions,
-  identifier,
-  modelFields,
-} from '../../src/import/tflite/schema.js';
+import { identifier, modelFields } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
 import { encode } from '../../src/write/flatbuffer.js';
+import { optionsOf } from '../support/options.js';
 import { type RawModel, tensor } from './fixture.js';
 
 const codes = ['ADD', 'RESHAPE', 'CONCATENATION', 'SLICE'];
 const operator = (name: string, inputs: number[], outputs: number[]) => {
   const builtinOptionsType = { ADD: 11, CONCATENATION: 10 }[name];
-  const fields = name === 'ADD' ? arithmeticOptions : concatenationOptions;
+  const fields = optionsOf(name);
   const builtinOptions = { fields, values: {} as Record<string, unknown> };
   const options = builtinOptionsType === undefined ? {} : { builtinOptionsType, builtinOptions };
   return { opcodeIndex: codes.indexOf(name), inputs, outputs, ...options };

@@ -1,7 +1,6 @@
 /** Files with any operators in them, and what may be wrong in one: field by field, not bit by bit. */
 import { BonsaiError } from '../../src/errors.js';
 import { decode, defaults, type Fields } from '../../src/import/flatbuffer.js';
-import { rows } from '../../src/import/tflite/ops.js';
 import { operatorName, readModel } from '../../src/import/tflite/read.js';
 import { identifier, modelFields, tensorTypes } from '../../src/import/tflite/schema.js';
 import type { Module } from '../../src/ir/graph.js';
@@ -9,6 +8,7 @@ import { type Encodable, encode, type Union } from '../../src/write/flatbuffer.j
 import { writeTflite } from '../../src/write/tflite.js';
 import { type GraphSeed, growGraph } from '../support/graphs.js';
 import type { Random } from '../support/module.js';
+import { optionsOf } from '../support/options.js';
 
 type RawModel = Encodable<typeof modelFields>;
 type RawOperator = { inputs: number[]; outputs: number[]; opcodeIndex: number } & {
@@ -34,7 +34,7 @@ function objectsOf(file: Uint8Array): RawModel {
         ...(quantization === null ? {} : { quantization: { ...quantization } }),
       })),
       operators: subgraph.operators.map(({ builtinOptions, ...operator }) => {
-        const fields = rows.get(operatorName(raw, { builtinOptions, ...operator }))?.options ?? {};
+        const fields = optionsOf(operatorName(raw, { builtinOptions, ...operator }));
         const values = builtinOptions ? decode(builtinOptions, fields) : defaults(fields);
         const options = { builtinOptions: { fields: fields as Fields, values: { ...values } } };
         return { ...operator, ...(builtinOptions === null ? {} : options) };

@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
 import { type InputShape, importModel } from '../../src/import/index.js';
-import { packOptions, stridedSliceOptions } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { optionsOf } from '../support/options.js';
 import {
   addConstant,
   at,
@@ -56,11 +56,11 @@ const computedShape: Change = (model, main) => {
   const arithmetic = [
     { ...operatorOf(model, 'SHAPE'), inputs: [3], outputs: [extents] },
     {
-      ...operatorOf(model, 'STRIDED_SLICE', 32, stridedSliceOptions, { shrinkAxisMask: 1 }),
+      ...operatorOf(model, 'STRIDED_SLICE', 32, optionsOf('STRIDED_SLICE'), { shrinkAxisMask: 1 }),
       ...{ inputs: [extents, begin, end, stride] as number[], outputs: [batch] },
     },
     {
-      ...operatorOf(model, 'PACK', 59, packOptions, { count: 2 }),
+      ...operatorOf(model, 'PACK', 59, optionsOf('PACK'), { count: 2 }),
       ...{ inputs: [batch, rest], outputs: [target] },
     },
   ];

@@ -3,14 +3,11 @@ import { expect } from 'chai';
 import type { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import {
-  arithmeticOptions,
-  callOnceOptions,
-  varHandleOptions,
-} from '../../src/import/tflite/schema.js';
+import { callOnceOptions, varHandleOptions } from '../../src/import/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
+import { optionsOf } from '../support/options.js';
 import { encodeModel, type RawModel, type RawOperator, type RawTensor, tensor } from './fixture.js';
 
 const names = ['ADD', 'VAR_HANDLE', 'READ_VARIABLE', 'ASSIGN_VARIABLE', 'CALL_ONCE', 'RELU'];
@@ -21,7 +18,7 @@ function operatorOf([name, inputs, outputs]: Op): RawOperator {
   const options: Readonly<
     Record<string, Pick<RawOperator, 'builtinOptions' | 'builtinOptionsType'>>
   > = {
-    ADD: { builtinOptionsType: 11, builtinOptions: { fields: arithmeticOptions, values: {} } },
+    ADD: { builtinOptionsType: 11, builtinOptions: { fields: optionsOf('ADD'), values: {} } },
     VAR_HANDLE: {
       builtinOptionsType: 111,
       builtinOptions: {

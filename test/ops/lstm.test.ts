@@ -6,7 +6,6 @@ import { qemuCommand } from '../../src/device/qemu.js';
 import { BonsaiError } from '../../src/errors.js';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { lstmOptions } from '../../src/import/tflite/schema.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { sigmoid16, tanh16, tanhScale } from '../../src/ops/arithmetic/sigmoid16.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
@@ -15,6 +14,7 @@ import { expectSameBitsOnBoard } from '../support/board.js';
 import { expectGolden, readGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
+import { optionsOf } from '../support/options.js';
 import { needs } from '../support/skip.js';
 import { runtimeOutputs } from '../support/tflite-runtimes.js';
 
@@ -170,7 +170,7 @@ function fileOf(given: Case, seed: number): Uint8Array {
               ...[-1, -1, 13, 14, -1, -1, -1, -1],
             ],
             builtinOptions: {
-              fields: lstmOptions,
+              fields: optionsOf('UNIDIRECTIONAL_SEQUENCE_LSTM'),
               values: { activation: 4, cellClip, projectionClip: 0, timeMajor },
             },
           },

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { importModel } from '../../src/import/index.js';
 import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { svdfOptions } from '../../src/import/tflite/schema.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { encodeModel, type RawModel, typeCode } from '../import/fixture.js';
 import { expectGolden, readGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
+import { optionsOf } from '../support/options.js';
 import { runtimeOutputs } from '../support/tflite-runtimes.js';
 
 interface Case {
@@ -100,7 +100,7 @@ function fileOf(given: Case, seed: number): Uint8Array {
         operators: [
           {
             ...{ opcodeIndex: 0, inputs: [0, 1, 2, 3, 4], outputs: [5], builtinOptionsType: 6 },
-            builtinOptions: { fields: svdfOptions, values: { rank } },
+            builtinOptions: { fields: optionsOf('SVDF'), values: { rank } },
           },
         ],
       },

@@ -1,8 +1,8 @@
 /** Where the scalars of a .tflite file lie: shapes, indices, strides, scales, zero points, sizes. */
 import type { Field, Fields } from '../../src/import/flatbuffer.js';
-import { rows } from '../../src/import/tflite/ops.js';
 import { operatorName, readModel } from '../../src/import/tflite/read.js';
-import { ifOptions, modelFields, whileOptions } from '../../src/import/tflite/schema.js';
+import { modelFields } from '../../src/import/tflite/schema.js';
+import { optionsOf } from './options.js';
 
 export interface Place {
   readonly at: number;
@@ -59,12 +59,6 @@ export function scalarsOf(file: Uint8Array): readonly Place[] {
     }
   }
   return places;
-}
-
-function optionsOf(name: string): Fields {
-  if (name === 'IF') return ifOptions;
-  if (name === 'WHILE') return whileOptions;
-  return rows.get(name)?.options ?? {};
 }
 
 function fieldAt(view: DataView, table: number, slot: number): number | null {

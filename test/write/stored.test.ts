@@ -4,11 +4,11 @@
  */
 import { expect } from 'chai';
 import { decode } from '../../src/import/flatbuffer.js';
-import { rows as importRows } from '../../src/import/tflite/ops.js';
 import { bufferBytes, operatorName, readModel } from '../../src/import/tflite/read.js';
 import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
 import { writeTflite } from '../../src/write/tflite.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
+import { optionsOf } from '../support/options.js';
 
 /** The operators of a file: each with its options, and its inputs: data ('data') or constants. */
 function storedIn(module: Module) {
@@ -18,7 +18,7 @@ function storedIn(module: Module) {
   return subgraph.operators.map((operator) => {
     const name = operatorName(raw, operator);
     const { builtinOptions } = operator;
-    const fields = importRows.get(name)?.options ?? {};
+    const fields = optionsOf(name);
     const options = builtinOptions === null ? {} : decode(builtinOptions, fields);
     const inputs = Array.from(operator.inputs, (id) => {
       const tensor = subgraph.tensors[id];

@@ -7,6 +7,7 @@ import { mostTurns } from '../../ops/while.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import { type Edges, innerEdges } from './edges.js';
 import { foldableOf, foldedOperators } from './folded.js';
+import type { ForeignOperator } from './foreign.js';
 import { rows } from './ops.js';
 import {
   layerName,
@@ -18,7 +19,7 @@ import {
   type RawSubgraph,
   rawTensor,
 } from './read.js';
-import type { AnyRow, ForeignOperator } from './rows.js';
+import { attrsOf, type Row } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { asBias, asIndices, asWeights, importTensor, unpacked } from './tensors.js';
 import { unknownOperator } from './unknown.js';
@@ -121,7 +122,7 @@ export class GraphBuilder {
       inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
       outputs: [...made.map((output) => this.idOf(output)), ...own.map(({ next }) => next)],
       attrs: {
-        ...row.attrs({ ...foreign, isDelegated }),
+        ...attrsOf(row, { ...foreign, isDelegated }),
         ...(row.roundsByShape ? {} : row.rounding[this.builtin]),
         ...delegated,
       },
@@ -185,7 +186,7 @@ export class GraphBuilder {
     return tensor;
   }
 
-  private operandsOf({ inputs }: RawOperator, row: AnyRow, where: string) {
+  private operandsOf({ inputs }: RawOperator, row: Row, where: string) {
     const positions = row.operands === 'all' ? inputs.map((_, i) => i) : row.operands;
     return positions.map((position) => {
       const input = inputs[position] ?? -1;
@@ -214,7 +215,7 @@ export class GraphBuilder {
   /** The states of an operator that remembers: its variable tensors, and a place in one. */
   private ownStates(
     { inputs }: RawOperator,
-    { states = [] }: AnyRow,
+    { states = [] }: Row,
     layer: string,
     where: string,
   ): readonly Pick<State, 'tensor' | 'next'>[] {
@@ -238,7 +239,7 @@ export class GraphBuilder {
 }
 
 /** The operator of the IR. */
-function operatorOf({ op, computed }: AnyRow, { inputs }: ForeignOperator<unknown>): string {
+function operatorOf({ op, computed }: Row, { inputs }: ForeignOperator<unknown>): string {
   return computed !== undefined && inputs[computed.input]?.data === null ? computed.op : op;
 }
 
@@ -299,7 +300,7 @@ function computedIndices(raw: RawModel, { operators, outputs }: RawSubgraph): Re
 }
 
 /** An operator's options; an absent table has every field at its default. */
-export function optionsOf(raw: RawModel, row: AnyRow, operator: RawOperator, where: string) {
+export function optionsOf(raw: RawModel, row: Row, operator: RawOperator, where: string) {
   const { builtinOptions, builtinOptionsType } = operator;
   if (row.optionsType === 0 || builtinOptions === null || builtinOptionsType === 0) {
     return defaults(row.options);

@@ -3,6 +3,7 @@ import { attempt, BonsaiError } from '../../errors.js';
 import { elementCount, type Shape, type Tensor } from '../../ir/graph.js';
 import { broadcastShapes } from '../../ops/shape/broadcast.js';
 import { spend } from '../flatbuffer.js';
+import { unsupported } from './foreign.js';
 import {
   operatorName,
   placeOf,
@@ -11,7 +12,6 @@ import {
   type RawSubgraph,
   rawTensor,
 } from './read.js';
-import { unsupported } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { importTensor } from './tensors.js';
 

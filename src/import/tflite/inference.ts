@@ -25,7 +25,6 @@ import {
   type RawSubgraph,
   type RawTensor,
 } from './read.js';
-import type { AnyRow } from './rows.js';
 import { tensorTypes } from './schema.js';
 import { importTensor } from './tensors.js';
 
@@ -142,36 +141,21 @@ export class Inference {
 
   /** Shapes of the operator's outputs. @throws BonsaiError */
   private shapesOf(name: string, operator: RawOperator, index: number): readonly Shape[] {
-    const [from = [], ...others] = operator.inputs.map((input) => this.tensors[input]?.shape ?? []);
+    const row = rows.get(name);
+    const stated = row?.parts.find(({ shape }) => shape !== undefined);
+    if (row === undefined || stated?.shape === undefined) {
+      const view = this.viewOf(operator, index);
+      return opOf(view.node).infer(view);
+    }
+    const { inputs } = operator;
     const integers = (position: number) =>
-      Array.from(this.tensorOf(operator.inputs[position] ?? -1)?.data ?? [], Number);
-    if (name === 'RESHAPE') {
-      const target = others.length > 0 ? integers(1) : this.optionsOf(operator, index).newShape;
-      return [reshaped(from, target)];
-    }
-    if (name === 'TRANSPOSE_CONV') return [integers(0)];
-    if (name === 'RESIZE_BILINEAR' || name === 'RESIZE_NEAREST_NEIGHBOR') {
-      return [[from[0] ?? 1, ...integers(1), from[3] ?? 1]];
-    }
-    if (name === 'EXPAND_DIMS') {
-      const [axis = 0] = integers(1);
-      return [from.toSpliced(axis < 0 ? axis + from.length + 1 : axis, 0, 1)];
-    }
-    if (name === 'SQUEEZE') {
-      const dims = this.optionsOf(operator, index).squeezeDims;
-      const dropped = dims.map((dim) => (dim < 0 ? dim + from.length : dim));
-      return [from.filter((e, d) => (dims.length === 0 ? e !== 1 : !dropped.includes(d)))];
-    }
-    const view = this.viewOf(operator, index);
-    return opOf(view.node).infer(view);
-  }
-
-  /** Those of RESHAPE and SQUEEZE. */
-  private optionsOf(operator: RawOperator, index: number) {
-    const row = rows.get(operatorName(this.raw, operator)) as AnyRow;
+      position < inputs.length
+        ? Array.from(this.tensorOf(inputs[position] ?? -1)?.data ?? [], Number)
+        : null;
+    const [from = []] = inputs.map((input) => this.tensors[input]?.shape);
     const where = placeOf(this.raw, this.subgraph, operator, index);
-    const options = optionsOf(this.raw, row, operator, where) as Partial<ShapeOptions>;
-    return { newShape: [], squeezeDims: [], ...options };
+    const options = optionsOf(this.raw, row, operator, where);
+    return [stated.shape({ from, options, integers })];
   }
 
   /** The tensor with its elements, if it is a constant of integers. */
@@ -210,17 +194,6 @@ export class Inference {
     if (node === undefined) throw new InternalError('import', 'an operator without a node');
     return viewOf(builder.finish([]), node);
   }
-}
-
-interface ShapeOptions {
-  readonly newShape: readonly number[];
-  readonly squeezeDims: readonly number[];
-}
-
-/** RESHAPE's new shape, in which one extent may be -1. */
-function reshaped(from: Shape, target: readonly number[]): Shape {
-  const known = target.filter((extent) => extent >= 0).reduce((product, e) => product * e, 1);
-  return target.map((extent) => (extent < 0 ? elementCount(from) / known : extent));
 }
 
 /** Elementwise, of vectors of one length or of single numbers. */

@@ -7,6 +7,7 @@
  */
 import { decode } from '../flatbuffer.js';
 import { builtinCode } from './builtins.js';
+import { rows } from './ops.js';
 import {
   bufferBytes,
   operatorName,
@@ -14,7 +15,7 @@ import {
   type RawOperator,
   type RawSubgraph,
 } from './read.js';
-import { arithmeticOptions, tensorTypes } from './schema.js';
+import { tensorTypes } from './schema.js';
 
 /** The model with DYNAMIC_UPDATE_SLICE for writes into lists. */
 export function withListWrites(raw: RawModel): RawModel {
@@ -149,7 +150,8 @@ function isNext(place: Place, index: number, second: number): boolean {
 
 /** Whether a sum has a fused activation. */
 function isClamped({ builtinOptions }: RawOperator): boolean {
-  return builtinOptions !== null && decode(builtinOptions, arithmeticOptions).activation !== 0;
+  const fields = rows.get('ADD')?.options ?? {};
+  return builtinOptions !== null && decode(builtinOptions, fields).activation !== 0;
 }
 
 /** The elements of a constant of int32; none of others. */

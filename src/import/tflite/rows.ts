@@ -1,40 +1,94 @@
-/** Types and readers for the rows of ops.ts: an operator of the file and its parts. */
+/**
+ * What a row of ops.ts is made of. Each part says one thing of an operator, both ways: it reads
+ * attributes of the IR from a file, and writes them back as options or as constant inputs.
+ */
 import { BonsaiError } from '../../errors.js';
-import { type Attrs, isInteger, type Tensor } from '../../ir/graph.js';
-import { type Activation, activations } from '../../ops/arithmetic/quant.js';
-import { type Pads, requireShort, samePadding } from '../../ops/shape/window.js';
-import type { Decoded, Fields } from '../flatbuffer.js';
+import {
+  type Attrs,
+  type AttrValue,
+  at,
+  type NodeView,
+  type Shape,
+  type TensorId,
+} from '../../ir/graph.js';
+import { activations } from '../../ops/arithmetic/quant.js';
+import { type Decoded, type Field, type Fields, int32, scalar } from '../flatbuffer.js';
+import {
+  activationOf,
+  axisOf,
+  type ForeignOperator,
+  integerOf,
+  integers,
+  rankOf,
+} from './foreign.js';
 
-/** An operator of the file with its tensors resolved. */
-export interface ForeignOperator<O> {
-  /** For errors: 'operator 3 (CONV_2D) "block1/conv"'. */
-  readonly where: string;
-  readonly options: O;
-  readonly inputs: readonly (Tensor | null)[];
-  readonly outputs: readonly Tensor[];
-  readonly rounding: 'tflm' | 'tflite';
-  /** Of TFLite: whether products of matrices use vector instructions. */
-  readonly hasVectors: boolean;
-  /** XNNPACK computes it: its attributes replace those of the builtin kernels. */
-  readonly isDelegated: boolean;
+/** Adds tensors that the file needs and the graph does not have. */
+export interface Extras {
+  /** An int32 constant: shapes, axes, paddings. */
+  constant(values: readonly number[], shape: Shape): TensorId;
+  /** A constant with the type and quantization of the node's output. */
+  scalar(view: NodeView, value: number): TensorId;
 }
 
-/** The conversion of one builtin operator to a node. */
-export interface Row<F extends Fields> {
+/** A constant among the inputs of the file's operator. */
+interface Constant {
+  readonly position: number;
+  make(view: NodeView, extras: Extras): TensorId;
+}
+
+/** A part of constants alone. */
+export interface Constants {
+  readonly constants: readonly Constant[];
+}
+
+/** Without `read` it is only written; without `write` and `constants`, only read. */
+export interface Part<F extends Fields> {
+  /** Its fields in the operator's table of options. */
+  readonly fields?: F;
+  read?(foreign: ForeignOperator<Decoded<F>>): Attrs;
+  /** Values of its fields. One that is left out is absent in the file. */
+  write?(view: NodeView): { readonly [K in keyof F]?: unknown };
+  readonly constants?: readonly Constant[];
+  /** The output's shape, where `read` takes it from the file. */
+  shape?(stated: Stated<F>): Shape;
+}
+
+/** What an operator of the file says, for `shape`. */
+export interface Stated<F extends Fields> {
+  /** The shape of input 0. */
+  readonly from: Shape;
+  readonly options: Decoded<F>;
+  /** Elements of a constant input; null: the operator has no such input. */
+  integers(position: number): readonly number[] | null;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each part has its own fields.
+export type AnyPart = Part<any>;
+
+/** One builtin operator of TFLite. */
+export interface Row {
   /** The operator's name in the IR. */
   readonly op: string;
   /** The operator that it is where the input at a position is computed. */
   readonly computed?: { readonly input: number; readonly op: string };
+  /** Attributes that its name in the file implies. */
+  readonly fixed: Attrs;
+  /** Whether it expresses a node; without it, nodes with the attributes that are `fixed`. */
+  readonly when?: (attrs: Attrs) => boolean;
   /** Member of the file's union of option tables; 0: the operator has none. */
   readonly optionsType: number;
-  readonly options: F;
+  /** The fields of its parts, in the order of the schema. */
+  readonly options: Fields;
+  /** The versions that are written: the first with int8 kernels, and the first with int16, if any. */
+  readonly versions: readonly [int8?: number, int16?: number];
   /**
    * Positions of the inputs that become inputs of the node, in the node's order. The others are
-   * constants that `attrs` reads. An input at a position in `optional` may be absent.
+   * constants that parts read. An input at a position in `optional` may be absent.
    */
   readonly operands: readonly number[] | 'all';
   readonly optional: readonly number[];
-  attrs(foreign: ForeignOperator<Decoded<F>>): Attrs;
+  /** In the order of the attributes. */
+  readonly parts: readonly AnyPart[];
   /**
    * The operator's own memory: positions of inputs that are variable tensors (`is_variable`), and
    * 'place', an int32 that the file does not have. They are the node's first inputs, before the
@@ -43,136 +97,121 @@ export interface Row<F extends Fields> {
   readonly states?: readonly (number | 'place')[];
   /** Attributes in which the arithmetic of TFLM and desktop TFLite differs. */
   readonly rounding: Readonly<Record<'tflm' | 'tflite', Attrs>>;
-  /** Whether `attrs` gives these, since shapes decide as well. `rounding` has those of float32. */
+  /** Whether parts give these, since shapes decide as well. `rounding` has those of float32. */
   readonly roundsByShape?: boolean;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: each row has its own option table.
-export type AnyRow = Row<any>;
-
-const same = { tflm: {}, tflite: {} };
-
 /**
- * A row with defaults that suit most operators: one operand, the same arithmetic in both runtimes.
+ * @param op the operator's name in the IR
+ * @param optionsType 0: it has no options
+ * @param versions none: files that are written do not have it
+ * @param rest what differs from most operators: one operand, the same arithmetic in both runtimes
  */
-export function row<F extends Fields>(
-  given: Pick<Row<F>, 'op' | 'optionsType' | 'options' | 'attrs'> & Partial<Row<F>>,
-): Row<F> {
-  return { operands: [0], optional: [], rounding: same, ...given };
+export function row(
+  op: string,
+  optionsType: number,
+  versions: Row['versions'],
+  parts: readonly AnyPart[] = [],
+  rest: Partial<Row> = {},
+): Row {
+  const all = parts.flatMap(({ fields = {} }) => Object.entries<Field>(fields));
+  const options = Object.fromEntries(all.sort(([, a], [, b]) => a.slot - b.slot));
+  const same = { tflm: {}, tflite: {} };
+  const usual = { operands: [0], optional: [], fixed: {}, rounding: same };
+  return { op, optionsType, options, versions, parts, ...usual, ...rest };
 }
 
-export function unsupported(where: string, message: string, hint: string): BonsaiError {
-  return new BonsaiError('unsupported-attribute', where, message, hint);
+/** The attributes of its node. @throws BonsaiError for what the IR does not express */
+export function attrsOf({ parts, fixed }: Row, foreign: ForeignOperator<unknown>): Attrs {
+  const typed = foreign as ForeignOperator<Decoded<Fields>>;
+  return Object.assign({}, ...parts.map((part) => part.read?.(typed)), fixed);
 }
 
-/** Shape of an input that must have this rank. */
-export function shapeOf(foreign: ForeignOperator<unknown>, input: number, rank: number) {
-  const shape = foreign.inputs[input]?.shape ?? [];
-  if (shape.length === rank) return shape;
-  const message = `input ${input} has ${shape.length} dimensions, must have ${rank}`;
-  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
+/** The error for a property of a node that the format cannot express. */
+export function inexpressible(view: Pick<NodeView, 'node'>, what: string): BonsaiError {
+  const hint = 'write the module as it was before the passes';
+  const message = `${what} has no TFLite form`;
+  return new BonsaiError('unsupported-attribute', at(view.node), message, hint);
 }
 
-export function rankOf(foreign: ForeignOperator<unknown>, input: number): number {
-  return foreign.inputs[input]?.shape.length ?? 0;
+/** A part with the type of its own fields. */
+export function part<F extends Fields>(given: Part<F>): AnyPart {
+  return given;
 }
 
-/**
- * Elements of an input that must be a constant of integers: axes, shapes, permutations.
- *
- * @throws BonsaiError 'unsupported-attribute' when it is computed at run time, 'unsupported-type'
- *   when it has other elements
- */
-export function integers(foreign: ForeignOperator<unknown>, input: number, what: string): number[] {
-  const { data = null, dtype = 'int32' } = foreign.inputs[input] ?? {};
-  if (!isInteger(dtype)) {
-    const message = `its ${what}: ${dtype}, must be integers`;
-    throw new BonsaiError('unsupported-type', foreign.where, message, 'convert the model again');
-  }
-  if (data === null) {
-    const hint = `make its ${what} a constant of the model: it must not depend on the input`;
-    throw unsupported(foreign.where, `its ${what} must be a constant`, hint);
-  }
-  return Array.from(data, Number);
+export const listOf = (view: NodeView, name: string) =>
+  (view.attrs[name] ?? []) as readonly number[];
+export const numberIn = (view: NodeView, name: string) => Number(view.attrs[name] ?? 0);
+export const inputShape = (view: NodeView, input = 0) => view.inputs[input]?.shape ?? [];
+export const outputShape = (view: NodeView) => view.outputs[0]?.shape ?? [];
+
+/** Options that are the attributes of their names. */
+export const options = (fields: Fields) => {
+  const names = Object.keys(fields);
+  const pick = (all: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(names.map((name) => [name, all[name] as AttrValue]));
+  return part<Fields>({
+    fields,
+    read: (foreign) => pick(foreign.options),
+    write: (view) => pick(view.attrs),
+  });
+};
+
+/** An axis counted from the front or the back. @param added dimensions that only the output has */
+export const axis = (slot: number, added = 0) =>
+  part({
+    fields: { axis: int32(slot) },
+    read: (foreign) => ({
+      axis: axisOf(foreign, foreign.options.axis, rankOf(foreign, 0) + added),
+    }),
+    write: ({ attrs }) => ({ axis: attrs.axis }),
+  });
+
+/** A fused activation. */
+export const activation = (slot: number) =>
+  part({
+    fields: { activation: scalar(slot, 'int8') },
+    read: (foreign) => ({ activation: activationOf(foreign) }),
+    write: (view) => ({ activation: activationCode(view) }),
+  });
+
+export function activationCode(view: NodeView): number {
+  const code = (activations as readonly unknown[]).indexOf(view.attrs.activation);
+  if (code < 0) throw inexpressible(view, `a fused "${view.attrs.activation}"`);
+  return code;
 }
 
-/** The one element of an input that must be a constant integer. @throws BonsaiError as `integers` */
-export function integerOf(foreign: ForeignOperator<unknown>, input: number, what: string): number {
-  const values = integers(foreign, input, what);
-  if (values.length === 1) return values[0] as number;
-  const message = `its ${what} has ${values.length} elements, must have one`;
-  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
-}
+type Integers = readonly [values: readonly number[], shape: Shape];
 
-/**
- * The one element of a constant input of the output's type.
- *
- * @throws BonsaiError 'unsupported-attribute' for another number of elements, or a computed one;
- *   'unsupported-type'
- */
-export function numberOf(foreign: ForeignOperator<unknown>, input: number, what: string): number {
-  const { data = null, dtype } = foreign.inputs[input] ?? {};
-  const [output] = foreign.outputs;
-  if (data?.length === 1 && dtype !== output?.dtype) {
-    const message = `its ${what} is ${dtype}, its output ${output?.dtype}`;
-    throw new BonsaiError('unsupported-type', foreign.where, message, 'convert the model again');
-  }
-  if (data?.length === 1) return Number(data[0]);
-  const hint = `make its ${what} one constant of the model: it must not depend on the input`;
-  throw unsupported(foreign.where, `its ${what} must be one constant`, hint);
-}
+export const vector = (values: readonly number[]): Integers => [values, [values.length]];
+export const single = (value: number): Integers => [[value], []];
+/** [before, after] of several dimensions. */
+export const pairs = (amounts: readonly number[]): Integers => [amounts, [amounts.length / 2, 2]];
 
-/** An axis counted from the front. @throws BonsaiError 'bad-shape' outside the rank */
-export function axisOf(foreign: ForeignOperator<unknown>, axis: number, rank: number): number {
-  if (Number.isInteger(axis) && -rank <= axis && axis < rank) return axis < 0 ? axis + rank : axis;
-  const message = `axis ${axis} is outside its ${rank} dimensions`;
-  throw new BonsaiError('bad-shape', foreign.where, message, 'convert the model again');
-}
+/** An int32 constant that is only written: readers know it from elsewhere. */
+export const written = (position: number, of: (view: NodeView) => Integers): Constants => ({
+  constants: [{ position, make: (view, extras) => extras.constant(...of(view)) }],
+});
 
-export function activationOf(
-  foreign: ForeignOperator<{ readonly activation: number }>,
-): Activation {
-  const activation = activations[foreign.options.activation];
-  if (activation !== undefined) return activation;
-  const message = `has the unknown fused activation ${foreign.options.activation}`;
-  throw unsupported(foreign.where, message, 'convert the model again');
-}
+/** A constant of integers that is the attribute `name`. @param what it is, for errors */
+export const integersAt = (position: number, name: string, form = vector, what = name) =>
+  part({
+    ...written(position, (view) => form(listOf(view, name))),
+    read: (foreign) => ({ [name]: integers(foreign, position, what) }),
+  });
 
-export interface WindowOptions {
-  readonly padding: number;
-  readonly strideH: number;
-  readonly strideW: number;
-  readonly dilationH: number;
-  readonly dilationW: number;
-}
+/** A constant integer that is the attribute `name`. */
+export const integerAt = (position: number, name: string, what = name) =>
+  part({
+    ...written(position, (view) => single(numberIn(view, name))),
+    read: (foreign) => ({ [name]: integerOf(foreign, position, what) }),
+  });
 
-/**
- * Explicit padding of a window over input 0, from SAME or VALID.
- * @throws BonsaiError 'unsupported-attribute' when a stride or dilation is below 1
- */
-export function padsOf(
-  where: string,
-  input: readonly number[],
-  kernelH: number,
-  kernelW: number,
-  options: WindowOptions,
-): Pads {
-  const { padding, strideH, strideW, dilationH, dilationW } = options;
-  for (const [what, value] of Object.entries({ strideH, strideW, dilationH, dilationW })) {
-    if (value < 1) throw unsupported(where, `${what} is ${value}`, 'it must be at least 1');
-  }
-  for (const [what, value] of Object.entries({ kernelH, kernelW })) {
-    if (value < 1) throw unsupported(where, `${what} is ${value}`, 'it must be at least 1');
-  }
-  if (padding !== 0 && padding !== 1) {
-    throw unsupported(where, `has the unknown padding ${padding}`, 'use SAME or VALID');
-  }
-  requireShort(where, { dilationH, dilationW });
-  if (padding === 1) return { padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
-  const [, inH = 0, inW = 0] = input;
-  const [padTop, padBottom] = samePadding(inH, kernelH, strideH, dilationH);
-  const [padLeft, padRight] = samePadding(inW, kernelW, strideW, dilationW);
-  const pads = { padTop, padBottom, padLeft, padRight };
-  requireShort(where, pads);
-  return pads;
-}
+/** A constant axis of input `input`. */
+export const axisAt = (position: number, input: number, read = integerOf) =>
+  part({
+    ...written(position, (view) => single(numberIn(view, 'axis'))),
+    read: (foreign) => ({
+      axis: axisOf(foreign, read(foreign, position, 'axis'), rankOf(foreign, input)),
+    }),
+  });

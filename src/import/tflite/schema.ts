@@ -1,7 +1,8 @@
 /**
  * The tables of a .tflite file: each field and its slot, in the order of the published schema
  * (tensorflow/lite/schema, version 3, identifier TFL3). Fields that bonsaic does not read are left
- * out. The reader (import) and the writer (write) share these tables.
+ * out. The reader (import) and the writer (write) share these tables. Options of operators that become
+ * nodes are in ops.ts.
  */
 import type { DType } from '../../ir/graph.js';
 import {
@@ -118,106 +119,7 @@ export const modelFields = {
   signatureDefs: tables(7, signatureFields),
 };
 
-export const lstmOptions = {
-  activation: scalar(0, 'int8'),
-  cellClip: scalar(1, 'float32'),
-  projectionClip: scalar(2, 'float32'),
-  timeMajor: flag(3),
-};
-export const noOptions = {};
-
 export const ifOptions = { thenSubgraph: int32(0), elseSubgraph: int32(1) };
 export const whileOptions = { condSubgraph: int32(0), bodySubgraph: int32(1) };
 export const callOnceOptions = { initSubgraph: int32(0) };
 export const varHandleOptions = { container: string(0), sharedName: string(1) };
-
-export const conv2dOptions = {
-  padding: scalar(0, 'int8'),
-  strideW: int32(1),
-  strideH: int32(2),
-  activation: scalar(3, 'int8'),
-  dilationW: int32(4, 1),
-  dilationH: int32(5, 1),
-};
-
-/** CONV_3D and CONV_3D_TRANSPOSE. */
-export const conv3dOptions = {
-  padding: scalar(0, 'int8'),
-  strideD: int32(1),
-  strideW: int32(2),
-  strideH: int32(3),
-  activation: scalar(4, 'int8'),
-  dilationD: int32(5, 1),
-  dilationW: int32(6, 1),
-  dilationH: int32(7, 1),
-};
-
-export const transposeConvOptions = {
-  padding: scalar(0, 'int8'),
-  strideW: int32(1),
-  strideH: int32(2),
-  activation: scalar(3, 'int8'),
-};
-
-export const depthwiseConv2dOptions = {
-  padding: scalar(0, 'int8'),
-  strideW: int32(1),
-  strideH: int32(2),
-  depthMultiplier: int32(3),
-  activation: scalar(4, 'int8'),
-  dilationW: int32(5, 1),
-  dilationH: int32(6, 1),
-};
-
-export const pool2dOptions = {
-  padding: scalar(0, 'int8'),
-  strideW: int32(1),
-  strideH: int32(2),
-  kernelW: int32(3),
-  kernelH: int32(4),
-  activation: scalar(5, 'int8'),
-};
-
-export const fullyConnectedOptions = {
-  activation: scalar(0, 'int8'),
-  weightsFormat: scalar(1, 'int8'),
-  keepNumDims: flag(2),
-};
-
-/** ADD, DIV, MUL and SUB. */
-export const arithmeticOptions = { activation: scalar(0, 'int8') };
-/** ADD and SUB: whether int16 has code of its own if scales are powers of two; set where absent. */
-export const sumOptions = { activation: scalar(0, 'int8'), powersOfTwo: scalar(1, 'bool', 1) };
-/** ARG_MAX and ARG_MIN. */
-export const argOptions = { outputType: scalar(0, 'int8') };
-export const batchMatmulOptions = { adjX: flag(0), adjY: flag(1) };
-export const bucketizeOptions = { boundaries: numbers(0, 'float32') };
-export const concatenationOptions = { axis: int32(0), activation: scalar(1, 'int8') };
-export const cumsumOptions = { exclusive: flag(0), reverse: flag(1) };
-export const gatherOptions = { axis: int32(0), batchDims: int32(1) };
-export const geluOptions = { approximate: flag(0) };
-export const depthToSpaceOptions = { block: int32(0) };
-export const leakyReluOptions = { alpha: scalar(0, 'float32') };
-export const mirrorPadOptions = { mode: scalar(0, 'int8') };
-export const l2NormOptions = { activation: scalar(0, 'int8') };
-export const oneHotOptions = { axis: int32(0) };
-export const packOptions = { count: int32(0), axis: int32(1) };
-export const reducerOptions = { keepDims: flag(0) };
-export const reverseSequenceOptions = { sequence: int32(0), batch: int32(1) };
-export const reshapeOptions = { newShape: numbers(0, 'int32') };
-/** Slots 0 and 1 held a size. */
-export const resizeBilinearOptions = { alignCorners: flag(2), halfPixelCenters: flag(3) };
-export const resizeOptions = { alignCorners: flag(0), halfPixelCenters: flag(1) };
-export const softmaxOptions = { beta: scalar(0, 'float32') };
-export const svdfOptions = { rank: int32(0), activation: scalar(1, 'int8') };
-export const splitOptions = { numSplits: int32(0) };
-export const squeezeOptions = { squeezeDims: numbers(0, 'int32') };
-
-export const stridedSliceOptions = {
-  beginMask: int32(0),
-  endMask: int32(1),
-  ellipsisMask: int32(2),
-  newAxisMask: int32(3),
-  shrinkAxisMask: int32(4),
-  offset: flag(5),
-};

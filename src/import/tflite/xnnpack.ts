@@ -9,7 +9,7 @@
  * hard_swish and int16 are among them.
  */
 import type { Attrs, Tensor } from '../../ir/graph.js';
-import type { ForeignOperator } from './rows.js';
+import type { ForeignOperator } from './foreign.js';
 
 type Foreign = ForeignOperator<unknown>;
 

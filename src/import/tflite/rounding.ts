@@ -1,0 +1,87 @@
+/** The arithmetic in which TFLM and desktop TFLite differ: rules that shapes and types decide. */
+import { roundingBefore } from '../../ops/arithmetic/quant.js';
+import {
+  activationOf,
+  type ForeignOperator,
+  integers,
+  rankOf,
+  shapeOf,
+  unsupported,
+} from './foreign.js';
+import { part } from './rows.js';
+
+interface Activated {
+  readonly activation: number;
+}
+
+const upwardOf = (foreign: ForeignOperator<Activated>) =>
+  roundingBefore(activationOf(foreign), 'upward');
+
+const isInt8 = ({ outputs }: ForeignOperator<Activated>) => outputs[0]?.dtype === 'int8';
+
+/** Of products of matrices (ruy): of int8, vector instructions round halves up. */
+const matrixRounding = (foreign: ForeignOperator<Activated>) => {
+  if (foreign.rounding !== 'tflite') return 'double';
+  return foreign.hasVectors && isInt8(foreign) ? upwardOf(foreign) : 'single';
+};
+
+/** optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not. */
+const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) => {
+  if (foreign.rounding !== 'tflite' || !isInt8(foreign) || channels < 8) return 'double';
+  if (foreign.isDelegated) return 'upward';
+  const rounding = upwardOf(foreign);
+  if (rounding === 'double' || channels % 8 === 0) return rounding;
+  const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;
+  throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
+};
+
+const ofActivated = (read: (foreign: ForeignOperator<Activated>) => object) =>
+  part({ read: (foreign) => ({ ...read(foreign as unknown as ForeignOperator<Activated>) }) });
+
+/** CONV_2D. Desktop TFLite computes grouped convolutions with its reference kernel. */
+export const convolutionRounding = ofActivated((foreign) => {
+  const isGrouped = shapeOf(foreign, 1, 4)[3] !== shapeOf(foreign, 0, 4)[3];
+  return { rounding: isGrouped ? 'double' : matrixRounding(foreign) };
+});
+
+/** FULLY_CONNECTED. Sums of int16 may have 64 bits. */
+export const denseRounding = ofActivated((foreign) => {
+  const [input, , bias] = foreign.inputs;
+  const isWide = input?.dtype === 'int16' && bias?.dtype !== 'int32';
+  const scale = foreign.rounding === 'tflite' && isWide ? { wideScale: 'double' } : {};
+  return { rounding: matrixRounding(foreign), ...scale };
+});
+
+/** DEPTHWISE_CONV_2D and TRANSPOSE_CONV. @param axis of the weights, along which the outputs are */
+export const channelRounding = (axis: 0 | 3) =>
+  ofActivated((foreign) => ({
+    rounding: vectorRounding(foreign, shapeOf(foreign, 1, 4)[axis] ?? 0),
+  }));
+
+/** MEAN. Desktop TFLite compares the axes as stored, and has a kernel for these two alone. */
+export const meanAlgorithm = part({
+  read(foreign) {
+    const stored = integers(foreign, 1, 'axes').join();
+    const isSpatial =
+      rankOf(foreign, 0) === 4 &&
+      foreign.options.keepDims === true &&
+      ['1,2', '2,1'].includes(stored);
+    return { algorithm: foreign.rounding === 'tflite' && isSpatial ? 'spatial' : 'general' };
+  },
+});
+
+/** RSQRT. */
+export const rootAlgorithm = part({
+  read: ({ rounding, inputs }) =>
+    inputs[0]?.dtype === 'int16' && rounding !== 'tflm' ? { algorithm: 'table' } : {},
+});
+
+/** Of layers whose int8 is rounded by their shapes. */
+export const ofMatrices = {
+  rounding: { tflm: { rounding: 'double' }, tflite: { rounding: 'single' } },
+  roundsByShape: true,
+};
+export const ofVectors = {
+  rounding: { tflm: { rounding: 'double' }, tflite: { rounding: 'double' } },
+  roundsByShape: true,
+};
