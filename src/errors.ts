@@ -5,7 +5,7 @@
  * ends the process with status 70.
  */
 
-/** The exit status for each kind of error (docs/architecture.md, 'Report and exit codes'). */
+/** The exit status for each kind of error (docs/process.md, 'Report and exit codes'). */
 export const exitStatus = {
   // 1: the command line
   usage: 1,

@@ -7,7 +7,7 @@
  *     npm run mutate -- arena/search.ts  the files whose paths end in this, with their group's tests
  *     npm run mutate -- --short          without constants of modules, which take a process each
  *
- * It takes hours on a busy machine; the scores stand in docs/architecture.md. Survivors go to build/mutate.
+ * It takes hours on a busy machine; the scores stand in docs/notes/mutation.md. Survivors go to build/mutate.
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

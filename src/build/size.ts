@@ -1,5 +1,5 @@
 /**
- * Sizes of weights, tables, code and static RAM in an image (docs/architecture.md, 'Report and exit
+ * Sizes of weights, tables, code and static RAM in an image (docs/process.md, 'Report and exit
  * codes').
  */
 import type { Manifest, TableInfo } from '../codegen/manifest.js';

@@ -1,5 +1,5 @@
 /**
- * The report: what `--json` prints (docs/architecture.md, 'Report and exit codes'). Null: not
+ * The report: what `--json` prints (docs/process.md, 'Report and exit codes'). Null: not
  * measured by this command.
  */
 import type { CompileOptions, Decision, Plan, PlanStep } from '../plan/types.js';

@@ -22,7 +22,7 @@ import { FloatNetwork } from './float-network.js';
 export const stopSignals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof stopSignals;
 
-/** What a shell sees: a process may end itself by the signal (docs/architecture.md, 'The process'). */
+/** What a shell sees: a process may end itself by the signal (docs/process.md, 'The process'). */
 export function shellStatus(status: number | null, by: NodeJS.Signals | null): number | null {
   return status ?? (by !== null && by in stopSignals ? stopSignals[by as StopSignal] : null);
 }

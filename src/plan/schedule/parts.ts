@@ -7,7 +7,7 @@
 
 import { byteCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, Facts } from '../../ir/op.js';
-import { halvesOfNode } from '../../kernels/layout/halves.js';
+import { halvesOfNode } from '../../kernels/halves.js';
 import type { Half, Kernel, KernelContext, Overlap, VariantTraits } from '../../kernels/variant.js';
 import { aligned } from '../arena/arena.js';
 import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';

@@ -2,15 +2,15 @@
  * Halves of an operator for two cores: rows of the image, pixels, or output channels. Each half is
  * a node of the same operator over parts of the same tensors, so every kernel can compute it.
  */
-import { type Attrs, byteCount, elementCount, type NodeView, type Tensor } from '../../ir/graph.js';
-import { type AxisWindow, computedTypes } from '../../ir/op.js';
-import { skipPosition } from '../../ops/arithmetic/residual.js';
-import { axesOf } from '../../ops/axes.js';
-import { opOf } from '../../ops/index.js';
-import { inputOf, outputOf } from '../../ops/shape/operands.js';
-import { dilated } from '../../ops/shape/window.js';
-import type { Half, Halves } from '../variant.js';
-import { lanes } from './interleave.js';
+import { type Attrs, byteCount, elementCount, type NodeView, type Tensor } from '../ir/graph.js';
+import { type AxisWindow, computedTypes } from '../ir/op.js';
+import { skipPosition } from '../ops/arithmetic/residual.js';
+import { axesOf } from '../ops/axes.js';
+import { opOf } from '../ops/index.js';
+import { inputOf, outputOf } from '../ops/shape/operands.js';
+import { dilated } from '../ops/shape/window.js';
+import { lanes } from './layout/interleave.js';
+import type { Half, Halves } from './variant.js';
 
 /** Kernels assume that tensors begin at words, so parts of tensors must too. */
 const wordBytes = 4;
