@@ -120,6 +120,20 @@ describe('files that the user has edited', () => {
     });
   }
 
+  it('a report that cannot be written: what was measured is told, and then why', async () => {
+    expect((await runHere(['compile', model, '--target', 'host', '-o', out])).status).to.equal(0);
+    replace('report.txt', (path) => mkdirSync(join(path, 'mine'), { recursive: true }));
+    const profile = ['profile', out, '--port', 'sim', '--json'];
+    const { status, stdout, stderr } = await runHere(profile);
+    expect(status, stderr).to.equal(1);
+    const { error, latency } = JSON.parse(stdout);
+    expect(latency.count).to.be.above(0);
+    expect(error).to.include({ where: join(out, 'report.txt'), exit: 1 });
+    expect(error.message).to.match(/^cannot be written: /);
+    expect(error.message).not.to.include('bonsaic-new');
+    expect(readdirSync(join(out, 'report.txt'))).to.deep.equal(['mine']);
+  });
+
   it('compile and run -o name the ways on, and --force takes the first', async () => {
     const compile = ['compile', model, '--target', 'host', '-o', out];
     expect((await runHere(compile)).status).to.equal(0);
