@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { unlessRefused } from './errors.js';
+import { unlessRefused, writing } from './errors.js';
 import { owe } from './leaving.js';
 
 /** Whether a process of this machine has the id. */
@@ -40,24 +40,26 @@ export function isUnfinished(name: string): boolean {
  * Replaces a file: the new version is written beside the old one, is on the disk before it takes
  * its name, and the name is on the disk when this returns. The file keeps its permissions.
  *
- * @throws a system error, as on a full disk: the old version stays, and nothing beside it
+ * @throws BonsaiError 'usage', as on a full disk: the old version stays, and nothing beside it
  */
 export function writeWhole(path: string, contents: string | Uint8Array): void {
   const folder = dirname(path);
   const fresh = freshOf(path);
   removeUnfinished(folder);
   const settled = owe({ owes: 'removal', path: fresh });
-  try {
-    const before = statSync(path, { throwIfNoEntry: false });
-    writeSynced(fresh, contents);
-    // An image of this computer stays one that can be run.
-    if (before !== undefined) chmodSync(fresh, before.mode);
-    renameSync(fresh, path);
-  } finally {
-    rmSync(fresh, { force: true });
-    settled();
-  }
-  syncFolder(folder);
+  writing(path, () => {
+    try {
+      const before = statSync(path, { throwIfNoEntry: false });
+      writeSynced(fresh, contents);
+      // An image of this computer stays one that can be run.
+      if (before !== undefined) chmodSync(fresh, before.mode);
+      renameSync(fresh, path);
+    } finally {
+      removeIfAllowed(fresh);
+      settled();
+    }
+    syncFolder(folder);
+  });
 }
 
 /** Writes a file as `writeWhole` does, and takes it away. @throws a system error where the disk takes none */

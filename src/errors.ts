@@ -94,6 +94,7 @@ export function unlessRefused<T>(work: () => T, otherwise: T): T {
 }
 
 const systemHints: readonly (readonly [codes: RegExp, hint: string])[] = [
+  [/^ENAMETOOLONG$/, 'give the file or the folder a shorter name'],
   [/^(ENOSPC|EDQUOT|EFBIG)$/, 'free some space there, or choose another place'],
   [/^(EACCES|EPERM|EROFS)$/, 'choose a place that you may read and write'],
   [

@@ -1,5 +1,14 @@
 /** Folders on disk, and files that bonsaic is given: what they are is known before they are read. */
-import { closeSync, constants, mkdirSync, openSync, readSync, rmdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BonsaiError, unlessRefused } from './errors.js';
 
@@ -52,6 +61,11 @@ const kinds = {
   labels: { what: 'labels', maxBytes: megabyte },
   config: { what: 'a configuration', maxBytes: megabyte },
   manifest: { what: 'a manifest', maxBytes: 256 * megabyte },
+  costs: { what: 'a table of costs', maxBytes: megabyte },
+  // Weights, with what training keeps of each.
+  checkpoint: { what: 'a checkpoint', maxBytes: 4 * maxModelBytes },
+  // Read piece by piece.
+  own: { what: "a user's file", maxBytes: Number.POSITIVE_INFINITY },
   // Larger than any board's flash, as ELF or UF2 too.
   image: { what: 'an image', maxBytes: 256 * megabyte },
 } as const;
@@ -99,6 +113,28 @@ function isEmpty(fd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether something has a path, as far as its folder may be read; a link to nothing has. */
+export function hasName(path: string): boolean {
+  return unlessRefused(() => lstatSync(path), null) !== null;
+}
+
+/** Whether a reader of `path` may wait for ever or never come to its end. */
+export function isEndless(path: string): boolean {
+  return unlessRefused(() => {
+    const stats = statSync(path);
+    if (!stats.isFile()) {
+      return stats.isFIFO() || stats.isCharacterDevice() || stats.isBlockDevice();
+    }
+    if (stats.size > 0) return false;
+    const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      return !isEmpty(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }, false);
 }
 
 /** What `work` returns. @throws BonsaiError 'usage' for an error of the system */

@@ -72,13 +72,15 @@ export async function run(
   const planOutcome = await judgePlan(request, compilation.emission, job.budgets);
   if (planOutcome.fault !== null) return planOutcome;
   const work = async (directory: string) => {
-    const report = await runIn(directory, request, compilation, vectors, job, { sanitize, force });
-    return judge(report, compilation.plan, target, () => request, job);
+    const how = { sanitize, force };
+    const { report, fault } = await runIn(directory, request, compilation, vectors, job, how);
+    const judged = await judge(report, compilation.plan, target, () => request, job);
+    return { report, fault: judged.fault ?? fault };
   };
   return output === undefined ? inTemporaryDirectory(work) : work(output);
 }
 
-/** A compiled model, written, built, flashed to a real board, run and reported. */
+/** A compiled model, written, built, flashed to a real board, run and reported; the fault: the report is not kept. */
 export async function runIn(
   directory: string,
   { bytes, target, labels }: Pick<CompileRequest, 'bytes' | 'target' | 'labels'>,
@@ -86,7 +88,7 @@ export async function runIn(
   vectors: readonly VectorPair[],
   job: Omit<DeviceJob, 'vectors' | 'budgets'>,
   how: BuildHow,
-): Promise<Report> {
+): Promise<Outcome> {
   const { manifest } = emission;
   const built = await buildEmission(directory, { bytes, target }, emission, job, how);
   if (!isSimulated(job.port)) await flashImage(flashableImage(built), target, job);
@@ -96,8 +98,7 @@ export async function runIn(
     ...{ manifest, module, target, vectors, labels: named },
   });
   const report = makeReport({ manifest, target, built: sized, measured });
-  saveReport(directory, report);
-  return report;
+  return { report, fault: saveReport(directory, report) };
 }
 
 /** 'models/Wake Word.tflite' → 'Wake Word'; codegen turns it into identifiers. */

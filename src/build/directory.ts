@@ -1,5 +1,5 @@
 /** Output directories: written by compile, read by build, flash and profile. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Emission, Manifest } from '../codegen/manifest.js';
@@ -57,7 +57,8 @@ const knownBuild = z.object({
 export function buildsIn(folder: string): KnownBuild[] {
   return [folder, ...subfolders(folder)].flatMap((directory) => {
     try {
-      const manifest = JSON.parse(readFileSync(join(directory, 'bonsai.json'), 'utf8'));
+      const bytes = readInput(join(directory, 'bonsai.json'), 'manifest');
+      const manifest = JSON.parse(new TextDecoder().decode(bytes));
       const { tag, plan } = knownBuild.parse(manifest);
       return [{ directory, tag, model: plan.model }];
     } catch {

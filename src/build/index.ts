@@ -5,14 +5,15 @@ import { basename, dirname, join } from 'node:path';
 import type { Manifest } from '../codegen/manifest.js';
 import { writeWhole } from '../durable.js';
 import { BonsaiError } from '../errors.js';
+import { readInput } from '../files.js';
 import { requireFirmware, type Target } from '../target/index.js';
 import { type Elf, isElf, loadedBytes, readElf } from './elf.js';
 import { findIdf, isIdfRam, runIdf, textOf } from './idf.js';
 import { stamp } from './image-record.js';
 import { seal } from './image-seal.js';
-import { appFiles, appFolder, useProject } from './project.js';
+import { appFiles, appFolder, requireSources, useProject } from './project.js';
 import { type ImageSizes, measureImage } from './size.js';
-import { changesIn, checksumsOf, isAsWritten, namesOf, sumsFile, sumsOf } from './sums.js';
+import { changesIn, holds, isAsListed, namesOf, statesOf, sumsFile, sumsOf } from './sums.js';
 import { findToolchain, makeText, objcopyOf, runTool, type Toolchain } from './toolchain.js';
 import { makeUf2 } from './uf2.js';
 
@@ -121,7 +122,8 @@ function requireMade(images: Images, { command }: Toolchain, { compiler }: Targe
 /** Another process may have compiled into the directory since its manifest was read. */
 function requireUnchanged(directory: string, { tag }: Manifest): void {
   const path = join(directory, 'bonsai.json');
-  const found = existsSync(path) ? /"tag": *"(\w+)"/.exec(readFileSync(path, 'utf8')) : null;
+  if (!existsSync(path)) return;
+  const found = /"tag": *"(\w+)"/.exec(new TextDecoder().decode(readInput(path, 'manifest')));
   if (found === null || found[1] === tag) return;
   const hint = 'run the command again';
   throw new BonsaiError('usage', directory, 'was compiled again by another process', hint);
@@ -162,13 +164,7 @@ function flashBytesOf(file: Uint8Array): Uint8Array {
 
 /** Whether the images are there, as this build has made them. */
 function areWhole(images: Images): boolean {
-  try {
-    return pathsOf(images).every((path) =>
-      isAsWritten(dirname(path), basename(path), readFileSync(path)),
-    );
-  } catch {
-    return false;
-  }
+  return pathsOf(images).every((path) => isAsListed(dirname(path), basename(path)));
 }
 
 /** The image for a simulator. */
@@ -244,10 +240,11 @@ async function renew(
   { command, version }: Toolchain,
   { build, isWhole, isKept }: Build,
 ): Promise<void> {
+  requireSources(directory);
   const stamp = join(directory, buildFolder, 'made-of.txt');
   const madeOf = () =>
-    `${makeText(command)}\n${version}\n${checksumsOf(directory, appFiles(directory))}`;
-  const isCurrent = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf();
+    `${makeText(command)}\n${version}\n${statesOf(directory, appFiles(directory))}`;
+  const isCurrent = () => existsSync(stamp) && holds(dirname(stamp), basename(stamp), madeOf());
   const buildAll = async () => {
     const kept = isKept && isCurrent();
     rmSync(kept ? stamp : join(directory, buildFolder), { recursive: true, force: true });

@@ -1,7 +1,8 @@
 /** Project folders: what compile writes, and build, flash and profile use. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { InternalError } from '../errors.js';
+import { BonsaiError, InternalError } from '../errors.js';
+import { isEndless, readInput } from '../files.js';
 import { firmwareSources, type Target } from '../target/index.js';
 import { claimUntilUse, useBuilt } from './claim.js';
 import {
@@ -81,15 +82,27 @@ export function useProject(
 /** Paths of the user's own files in a project, in alphabetical order. */
 export function appFiles(directory: string): string[] {
   const folder = join(directory, appFolder);
-  if (!existsSync(folder)) return [];
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => !entry.isDirectory());
   return files.map(({ parentPath, name }) => relative(directory, join(parentPath, name))).sort();
 }
 
+/** @throws BonsaiError 'usage' where a compiler would wait for ever for what it reads */
+export function requireSources(directory: string): void {
+  const own = appFiles(directory);
+  const path = [...(readSums(directory)?.keys() ?? []), ...own].find((path) =>
+    isEndless(join(directory, path)),
+  );
+  if (path === undefined) return;
+  const hint = own.includes(path) ? 'move it out of the folder' : 'compile again with --force';
+  throw new BonsaiError('usage', join(directory, path), 'is a device or a pipe, not a file', hint);
+}
+
 function isProject(directory: string): boolean {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(directory, marker), 'utf8'));
+    const bytes = readInput(join(directory, marker), 'manifest');
+    const manifest: unknown = JSON.parse(new TextDecoder().decode(bytes));
     return typeof manifest === 'object' && manifest !== null && 'format' in manifest;
   } catch {
     return false;

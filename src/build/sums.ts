@@ -1,8 +1,9 @@
 /** SHA256SUMS of a folder that bonsaic wrote: which files are ours, and as they were written. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSystemError } from '../errors.js';
+import { BonsaiError, unlessRefused } from '../errors.js';
+import { hasName, readInput, readPieces } from '../files.js';
 
 /** In sha256sum's format. */
 export const sumsFile = 'SHA256SUMS';
@@ -27,7 +28,8 @@ export function sumsOf(files: FolderFiles): string {
 /** Path → SHA-256 of the file as it was written; null without a list of checksums. */
 export function readSums(folder: string): ReadonlyMap<string, string> | null {
   try {
-    const lines = readFileSync(join(folder, sumsFile), 'utf8').matchAll(/^(\w{64}) {2}(.*)$/gm);
+    const text = new TextDecoder().decode(readInput(join(folder, sumsFile), 'manifest'));
+    const lines = text.matchAll(/^(\w{64}) {2}(.*)$/gm);
     return new Map([...lines].map(([, sum = '', path = '']) => [path, sum]));
   } catch {
     return null;
@@ -40,20 +42,36 @@ export function isAsWritten(folder: string, path: string, contents: Uint8Array):
   return sum === undefined ? null : sum === sha256(contents);
 }
 
-/** The sum of a file at present; null where it is missing, 'unreadable' where it is no file. */
+/** The sum of a file at present; null where nothing has its name, 'unreadable' where it is no file. */
 function presentSum(folder: string, path: string): string | null {
+  const file = join(folder, path);
+  if (!hasName(file)) return null;
   try {
-    return sha256(readFileSync(join(folder, path)));
+    const hash = createHash('sha256');
+    for (const piece of readPieces(file, 'own')) hash.update(piece);
+    return hash.digest('hex');
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return /^(ENOENT|ENOTDIR)$/.test(error.code ?? '') ? null : 'unreadable';
+    if (!(error instanceof BonsaiError)) throw error;
+    return 'unreadable';
   }
 }
 
-/** The present sums of the files that have one and of `others`, one line per file. */
-export function checksumsOf(folder: string, others: readonly string[] = []): string {
+/** A recording beside the user's code is larger, and would take longer than the build. */
+const mostSummed = 2 ** 26;
+
+/** What changes with a file's contents: its sum, of a large one its bytes and when it was changed. */
+function stateOf(folder: string, path: string): string {
+  const stats = unlessRefused(() => lstatSync(join(folder, path)), null);
+  if (stats?.isFile() && stats.size > mostSummed) {
+    return `${stats.size} bytes of ${stats.ctimeMs}`;
+  }
+  return presentSum(folder, path) ?? 'missing';
+}
+
+/** The present states of the files that have a sum and of `others`, one line per file. */
+export function statesOf(folder: string, others: readonly string[] = []): string {
   const paths = [...(readSums(folder)?.keys() ?? []), ...others];
-  return paths.map((path) => `${presentSum(folder, path) ?? 'missing'}  ${path}\n`).join('');
+  return paths.map((path) => `${stateOf(folder, path)}  ${path}\n`).join('');
 }
 
 /** What became of a folder's files since they were written. */
@@ -87,9 +105,11 @@ export function namesOf(paths: readonly string[]): string {
 
 /** Whether a folder has a file of exactly these contents. */
 export function holds(folder: string, path: string, contents: string | Uint8Array): boolean {
-  try {
-    return readFileSync(join(folder, path)).equals(Buffer.from(contents));
-  } catch {
-    return false;
-  }
+  return presentSum(folder, path) === sha256(contents);
+}
+
+/** Whether a file is there as its checksum says. */
+export function isAsListed(folder: string, path: string): boolean {
+  const sum = readSums(folder)?.get(path);
+  return sum !== undefined && sum === presentSum(folder, path);
 }

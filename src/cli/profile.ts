@@ -81,7 +81,7 @@ async function profileSeveral(
   { json, spread }: ProfileFlags,
 ): Promise<void> {
   const options = { ports, spread: spread === true };
-  const { boards, merged } = await profileBoards(directory, job, options);
+  const { boards, merged, unsaved } = await profileBoards(directory, job, options);
   const whole = merged?.report ?? null;
   const document = {
     boards: boards.map(({ port, report, fault }) => ({
@@ -90,6 +90,6 @@ async function profileSeveral(
     })),
     merged: whole,
   };
-  const fault = worstFault([...boards.map(({ fault }) => fault), merged?.fault ?? null]);
+  const fault = worstFault([...boards.map(({ fault }) => fault), merged?.fault ?? null, unsaved]);
   conclude(json, document, () => boardsText(boards, whole, terminalColumns()), fault);
 }

@@ -2,8 +2,10 @@
  * The main thread: it has the command line run in a thread of its own (worker.ts), hears signals at
  * any moment, and does what is owed when the command ends, by itself or not.
  */
+import { closeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { getHeapStatistics } from 'node:v8';
 import {
   MessageChannel,
@@ -61,7 +63,7 @@ export async function supervise(args: readonly string[], signals: Signals): Prom
   const command = new Supervised(args);
   process.on('uncaughtException', (error) => {
     command.settle();
-    process.exit(reportError(error, asked));
+    end(reportError(error, asked));
   });
   signals.tell = (heard) => {
     if (signals.heard === heard) void command.stop();
@@ -72,13 +74,21 @@ export async function supervise(args: readonly string[], signals: Signals): Prom
   command.settle();
   const { heard } = signals;
   if (heard === null || command.endsByItself) {
-    process.exit(command.fault === null ? (status ?? 0) : reportError(command.fault, asked));
+    end(command.fault === null ? (status ?? 0) : reportError(command.fault, asked));
   }
   const exit = reportStop(heard.signal, heard.number, asked);
   await flush();
-  if (status !== null) process.exit(exit);
+  if (status !== null) end(exit);
   // A thread in native code would keep `exit` waiting.
   return endBySignal(heard.signal);
+}
+
+const terminals = [0, 1, 2].filter(isatty);
+
+/** Node ends by SIGSEGV where it cannot set back a terminal that was closed; it leaves a closed descriptor alone. */
+function end(status: number): never {
+  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  process.exit(status);
 }
 
 /** Ends at once, as a process does that does not listen; to a shell that is 128 + the number, too. */

@@ -19,8 +19,10 @@ export async function profile(directory: string, job: DeviceJob): Promise<Outcom
   const run = { manifest, module, target, vectors, labels };
   const measured = await measureOn({ ...job, port }, built, run);
   const report = makeReport({ manifest, target, built, measured });
-  saveReport(directory, report);
-  return judge(report, manifest.plan, target, () => requestOf(directory, manifest), job);
+  const unsaved = saveReport(directory, report);
+  const request = () => requestOf(directory, manifest);
+  const { fault } = await judge(report, manifest.plan, target, request, job);
+  return { report, fault: fault ?? unsaved };
 }
 
 /** The outcome of one board of several. */
@@ -36,6 +38,8 @@ export interface BoardsOutcome {
   readonly boards: readonly BoardOutcome[];
   /** With `spread` all vectors as one measurement; otherwise, and if no board is left, null. */
   readonly merged: Outcome | null;
+  /** Why the directory does not have the report; null: it has. */
+  readonly unsaved: BonsaiError | null;
 }
 
 /**
@@ -86,6 +90,6 @@ export async function profileBoards(
   );
   const whole = merged === null ? null : await outcomeOf(merged);
   const report = whole?.report ?? outcomes.find(({ report }) => report !== null)?.report;
-  if (report) saveReport(directory, report);
-  return { boards: outcomes, merged: whole };
+  const unsaved = report ? saveReport(directory, report) : null;
+  return { boards: outcomes, merged: whole, unsaved };
 }

@@ -24,7 +24,7 @@ export async function verify(
   const twin = emitTwin(compilation.module, compilation, target);
   const twinRequest = { bytes, target: twin.target };
   const twinModule = { module: compilation.module, emission: twin.emission };
-  const report = await inTemporaryDirectory((directory) => {
+  const { report } = await inTemporaryDirectory((directory) => {
     const title = `Build the kernels of ${twin.target.name} for this machine`;
     const own = { ...here, cc: undefined };
     return runIn(directory, twinRequest, twinModule, vectors, own, { title, sanitize: true });
@@ -33,7 +33,7 @@ export async function verify(
   const fault = outputsDiffer(report, ' on this machine, under sanitizers');
   if (target.simulator === null) return { report, fault, sanitized };
   const onBoard = await inTemporaryDirectory(async (directory) => {
-    const report = await runIn(directory, request, compilation, vectors, here, {});
+    const { report } = await runIn(directory, request, compilation, vectors, here, {});
     return fault !== null
       ? { report, fault }
       : judge(report, compilation.plan, target, () => request, here);

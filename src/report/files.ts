@@ -1,6 +1,7 @@
 /** The report as files of an output directory. */
 import { join } from 'node:path';
 import { writeWhole } from '../durable.js';
+import { type BonsaiError, refusalOf } from '../errors.js';
 import type { Report } from './index.js';
 import { reportText } from './text.js';
 
@@ -12,7 +13,15 @@ export function reportFiles(report: Report): Map<string, string> {
   ]);
 }
 
-/** Replaces the report of `compile` by a more complete one, each file atomically. */
-export function saveReport(directory: string, report: Report): void {
-  for (const [name, text] of reportFiles(report)) writeWhole(join(directory, name), text);
+/**
+ * Replaces the report of `compile` by a more complete one, each file atomically.
+ *
+ * @returns why it cannot be written, as on a full disk: what was measured is told first; null: it is
+ */
+export function saveReport(directory: string, report: Report): BonsaiError | null {
+  return refusalOf(() => {
+    for (const [name, text] of reportFiles(report)) {
+      writeWhole(join(directory, name), text);
+    }
+  });
 }

@@ -2,13 +2,13 @@
  * Costs that `bonsaic tune` measured on this machine's boards, kept in the user's cache: for a core
  * (every board with it), or for one board, which takes precedence.
  */
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { removeUnfinished, writeWhole } from '../durable.js';
-import { BonsaiError, isSystemError, unlessRefused, writing } from '../errors.js';
-import { makeFolders } from '../files.js';
+import { BonsaiError, isSystemError, writing } from '../errors.js';
+import { hasName, makeFolders, readInput } from '../files.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
 import { version } from '../version.js';
 import { measuredCosts, parseCosts, type Target } from './index.js';
@@ -49,7 +49,7 @@ export function saveCosts(
 /** Deletes the costs measured for a target and for its core. Returns the files. */
 export function forgetCosts(target: Owner): readonly string[] {
   const paths = scopes.map((scope) => costsFile(target, scope));
-  for (const path of paths) rmSync(path, { force: true });
+  for (const path of paths) rmSync(path, { recursive: true, force: true });
   return paths;
 }
 
@@ -65,9 +65,9 @@ type Tell = (text: string) => void;
 /** The costs in a kept file; null where there is none, or one that is no table of costs. */
 function readCosts(path: string, tell: Tell | null): KeptCosts | null {
   removeUnfinished(dirname(path));
-  const text = unlessRefused(() => readFileSync(path, 'utf8'), null);
-  if (text === null) return null;
+  if (!hasName(path)) return null;
   try {
+    const text = new TextDecoder().decode(readInput(path, 'costs'));
     return parseCosts(measuredCosts, text, path);
   } catch (error) {
     if (!(error instanceof BonsaiError)) throw error;

@@ -1,4 +1,5 @@
 /** Folders that compile wrote, and what users change and add there. */
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,6 +65,21 @@ describe('files that the user has edited', () => {
       files(),
       null,
     ],
+    [
+      'a link to nothing',
+      () => replace('s1.c', (path) => symlinkSync('nowhere', path)),
+      files(),
+      /^s1\.c/,
+    ],
+    ['a pipe in its place', () => replace('s1.c', pipe), files(), /^s1\.c/],
+    [
+      'a link to a device that never ends',
+      () => replace('s1.c', (path) => symlinkSync('/dev/zero', path)),
+      files(),
+      /^s1\.c/,
+    ],
+    ['a pipe for the manifest', () => replace('bonsai.json', pipe), files(), /^holds files/],
+    ['a pipe for the sums', () => replace('SHA256SUMS', pipe), files(), /^has no SHA256SUMS/],
     ['a report, which is rewritten', () => put('report.txt', 'mine'), files(), null],
     ['a file of the user, which stays', () => put('app/main.c', 'mine'), files(), null],
   ];
@@ -70,6 +87,9 @@ describe('files that the user has edited', () => {
     const next = files();
     next.delete(path);
     return next;
+  }
+  function pipe(path: string): void {
+    expect(spawnSync('mkfifo', [path]).status).to.equal(0);
   }
   function replace(path: string, make: (path: string) => void): void {
     rmSync(join(out, path));
@@ -87,7 +107,7 @@ describe('files that the user has edited', () => {
         expect(write(false)).to.throw(BonsaiError, says).with.property('exitStatus', 1);
         expect(found()).to.deep.equal(before);
         if (edge === 'one file') expect(readFileSync(join(out, 's1.c'), 'utf8')).to.equal('mine');
-        if (edge === 'a folder in its place') return;
+        if (edge === 'a folder in its place' || edge.startsWith('a pipe for')) return;
         write(true)();
       }
       for (const [path, text] of next) {
@@ -99,6 +119,20 @@ describe('files that the user has edited', () => {
       expect(readdirSync(dirname(out)).filter((name) => name.startsWith('.'))).to.deep.equal([]);
     });
   }
+
+  it('a report that cannot be written: what was measured is told, and then why', async () => {
+    expect((await runHere(['compile', model, '--target', 'host', '-o', out])).status).to.equal(0);
+    replace('report.txt', (path) => mkdirSync(join(path, 'mine'), { recursive: true }));
+    const profile = ['profile', out, '--port', 'sim', '--json'];
+    const { status, stdout, stderr } = await runHere(profile);
+    expect(status, stderr).to.equal(1);
+    const { error, latency } = JSON.parse(stdout);
+    expect(latency.count).to.be.above(0);
+    expect(error).to.include({ where: join(out, 'report.txt'), exit: 1 });
+    expect(error.message).to.match(/^cannot be written: /);
+    expect(error.message).not.to.include('bonsaic-new');
+    expect(readdirSync(join(out, 'report.txt'))).to.deep.equal(['mine']);
+  });
 
   it('compile and run -o name the ways on, and --force takes the first', async () => {
     const compile = ['compile', model, '--target', 'host', '-o', out];
@@ -133,6 +167,55 @@ function ownMain(out: string): string {
 }
 
 describe("the user's own code in app/", () => {
+  const place = (path: string) => {
+    mkdirSync(dirname(path), { recursive: true });
+    rmSync(path, { force: true });
+    return path;
+  };
+  const pipe = (path: string) => spawnSync('mkfifo', [place(path)]);
+  const rows: [edge: string, path: string, put: (path: string) => void, says: RegExp | null][] = [
+    ['a pipe among the sources', 'firmware/src/main.c', pipe, /main\.c: is a device.*\n.*--force/],
+    ['a pipe as code', 'app/x.c', pipe, /x\.c: is a device or a pipe, not a file\n.*move it/],
+    ['a pipe beside code', 'app/notes', pipe, /notes: is a device or a pipe/],
+    [
+      'a device that never ends',
+      'app/x.c',
+      (path) => symlinkSync('/dev/zero', place(path)),
+      /x\.c: is a device or a pipe/,
+    ],
+    [
+      "a link to nothing, as an editor's lock",
+      'app/.#x.c',
+      (path) => symlinkSync('no', place(path)),
+      null,
+    ],
+    [
+      'a file of 2 GB',
+      'app/recording',
+      (path) => {
+        writeFileSync(place(path), '');
+        truncateSync(path, 2 ** 31 + 1);
+      },
+      null,
+    ],
+    ['a file of that name', 'app', (path) => writeFileSync(path, ''), null],
+  ];
+  for (const [edge, path, put, says] of rows) {
+    it(`${edge}: ${says === null ? 'built' : 'refused, not waited for'}`, async () => {
+      const parent = mkdtempSync(join(tmpdir(), 'bonsaic-app-'));
+      const out = join(parent, 'out');
+      try {
+        await runHere(['compile', model, '--target', 'host', '-o', out]);
+        put(join(out, path));
+        const { status, stderr } = await runHere(['build', out]);
+        expect(status, stderr).to.equal(says === null ? 0 : 1);
+        if (says !== null) expect(stderr).to.match(says);
+      } finally {
+        rmSync(parent, { recursive: true });
+      }
+    });
+  }
+
   for (const [target, compiler] of [
     ['rp2040', 'arm-none-eabi-gcc'],
     ['stm32f405', 'arm-none-eabi-gcc'],

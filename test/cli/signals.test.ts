@@ -1,10 +1,15 @@
 /** Signals to every command, at a few moments; bench/signals.ts tries many, and takes the time. */
-import { rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { join as quote } from 'shlex';
 import { forgetDocument, printJson, reportStop } from '../../src/cli/output.js';
 import { longestEndMs } from '../../src/cli/supervise.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { printedDocument } from '../../src/leaving.js';
+import { cliPath } from '../support/cli.js';
 import {
   faultOf,
   type Given,
@@ -80,6 +85,26 @@ describe(`a signal ends every command (seed ${seed})`, () => {
 
   it('all that the end waits for leaves time to end within 2 s', () => {
     expect(longestEndMs).to.be.within(1000, 1800);
+  });
+
+  it('a terminal that is closed ends a command with 129', async function () {
+    needs(this, 'script');
+    for (const afterMs of [400, 1500]) {
+      const status = join(given.folder, 'status');
+      rmSync(status, { force: true });
+      const model = resolve('examples/activity/activity.tflite');
+      const command = quote([process.execPath, cliPath, 'inspect', model]);
+      // The shell leads the session: it alone hears that the terminal has gone, and passes that on.
+      const line = `${command} & p=$!; trap "kill -HUP $p" HUP; wait $p; wait $p; echo $? > ${quote([status])}`;
+      const script = spawn('script', ['--quiet', '--command', line, '/dev/null'], {
+        stdio: ['pipe', 'ignore', 'ignore'],
+        env: { ...process.env, SHELL: '/bin/sh' },
+      });
+      await sleep(afterMs);
+      script.kill('SIGKILL');
+      while (!existsSync(status) || readFileSync(status, 'utf8') === '') await sleep(10);
+      expect(readFileSync(status, 'utf8'), `${afterMs} ms`).to.equal('129\n');
+    }
   });
 
   it('a terminal shows its cursor again after a signal, and at the normal end', async function () {

@@ -1,5 +1,15 @@
 /** Costs measured on the user's board: what of a target's they replace. */
-import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import fs, {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -61,6 +71,33 @@ describe('measured costs', () => {
       expect(readFileSync(`${path}.damaged`, 'utf8')).to.equal(text);
       expect(withMeasuredCosts(target, () => expect.fail('once')).scope).to.equal(null);
       rmSync(`${path}.damaged`);
+    });
+  }
+
+  for (const [edge, put] of [
+    ['a pipe', (path: string) => spawnSync('mkfifo', [path])],
+    ['a link to a device that never ends', (path: string) => symlinkSync('/dev/zero', path)],
+    ['a folder', (path: string) => mkdirSync(path)],
+    [
+      'a file of 3 GB',
+      (path: string) => {
+        writeFileSync(path, '');
+        truncateSync(path, 3 * 2 ** 30);
+      },
+    ],
+  ] as const) {
+    it(`${edge} in the place of costs is set aside with a word, and not waited for`, () => {
+      const path = saveCosts(target, 'core', { costUnit: 'cycles', costs: { speed, balanced } });
+      rmSync(path);
+      put(path);
+      const told: string[] = [];
+      expect(withMeasuredCosts(target, (said) => told.push(said)).target).to.equal(target);
+      expect(told.join()).to.match(/ (is|has) .*: set aside as .*\.damaged/);
+      expect(withMeasuredCosts(target, () => expect.fail('once')).scope).to.equal(null);
+      put(path);
+      forgetCosts(target);
+      expect(readdirSync(dirname(path)), 'after --forget').to.have.length(1);
+      rmSync(`${path}.damaged`, { recursive: true });
     });
   }
 

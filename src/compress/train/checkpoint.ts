@@ -1,10 +1,9 @@
 /** The state of a long job in one file, which is whole at any moment. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeWhole } from '../../durable.js';
-import { isSystemError, writing } from '../../errors.js';
-import { makeFolders } from '../../files.js';
+import { writing } from '../../errors.js';
+import { hasName, makeFolders, readInput } from '../../files.js';
 import { rawBytes } from '../../ir/graph.js';
 
 export interface Checkpoint {
@@ -35,8 +34,9 @@ export function saveCheckpoint(path: string, key: string, { progress, arrays }: 
  * another job (`key`).
  */
 export function loadCheckpoint(path: string, key: string): Checkpoint | null {
-  const bytes = readIfThere(path);
-  if (bytes === null) return null;
+  if (!hasName(path)) return null;
+  const { buffer, byteOffset, length } = readInput(path, 'checkpoint');
+  const bytes = Buffer.from(buffer, byteOffset, length);
   const bodyAt = magic.length + 65;
   if (bytes.subarray(0, magic.length).toString() !== magic) return null;
   const body = bytes.subarray(bodyAt);
@@ -58,13 +58,4 @@ export function loadCheckpoint(path: string, key: string): Checkpoint | null {
     at += 4 * length;
   }
   return { progress: head.progress, arrays };
-}
-
-function readIfThere(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (isSystemError(error) && error.code === 'ENOENT') return null;
-    throw error;
-  }
 }

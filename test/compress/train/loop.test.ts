@@ -1,4 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -304,6 +311,14 @@ describe('checkpoints', () => {
     ['an empty file', () => writeFileSync(path, '')],
     ['no file', () => rmSync(path)],
   ];
+  it('a link to a device that never ends is refused', () => {
+    saveCheckpoint(path, 'job', state);
+    rmSync(path);
+    symlinkSync('/dev/zero', path);
+    expect(() => loadCheckpoint(path, 'job')).to.throw(BonsaiError, /^is a device or a pipe/);
+    rmSync(path);
+  });
+
   for (const [edge, damage] of damages) {
     it(`of ${edge} are none`, () => {
       saveCheckpoint(path, 'job', state);
