@@ -10,7 +10,8 @@ import type { KernelCall, Table } from '../kernels/variant.js';
 import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, inC, integer, narrowest, wrap } from './c.js';
-import type { Composition } from './templates.js';
+import { expressionText } from './expression.js';
+import type { Composition, TemplateValue } from './templates.js';
 
 /** One call of a kernel, with its tables placed. */
 export interface PlacedCall {
@@ -94,9 +95,13 @@ function kernelFunction(
   if (first === undefined) throw new InternalError('codegen', `kernel ${name} has no calls`);
   const fields: Field[] = [];
   const types = Object.entries(first.call.types ?? {}).map(([key, type]) => [key, inC(type)]);
-  const context: Record<string, string | boolean> = {
+  const expressions = Object.entries(first.call.expressions ?? {}).map(
+    ([key, { of, isWhole }]) =>
+      [key, { ...expressionText(of, { isWhole, use: (path) => composition.use(path) }) }] as const,
+  );
+  const context: Record<string, TemplateValue> = {
     ...{ name, ...first.call.flags },
-    ...Object.fromEntries(types),
+    ...Object.fromEntries([...types, ...expressions]),
   };
   /** The text for one number or table in the function. */
   const settle = (parameter: string, values: readonly string[], field: () => Field) => {

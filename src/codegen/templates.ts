@@ -71,6 +71,13 @@ export class Composition {
     return text;
   }
 
+  /** The name of a helper without parameters, which the program contains from now on. */
+  use(template: string): string {
+    const helper = helperOf(template, {});
+    this.add(helper);
+    return helper.name;
+  }
+
   /** The helpers of everything rendered, in an order that C can compile. */
   get helpers(): readonly string[] {
     return this.texts;
@@ -114,21 +121,21 @@ function templateExists(path: string): boolean {
 const handlebars = Handlebars.create();
 
 handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
-  const parameters = options.hash as Context;
+  const helper = helperOf(template, options.hash as Context);
+  options.data.helpers.push(helper);
+  return helper.name;
+});
+
+function helperOf(template: string, parameters: Context): Helper {
   const folder = `kernels/${posix.dirname(template)}/support`;
   const base = posix.basename(template);
-  if (base === template) {
-    options.data.helpers.push({ name: base, path: library, parameters: {} });
-    return base;
-  }
+  if (base === template) return { name: base, path: library, parameters: {} };
   const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
   const name = [base, ...words].join('_');
   // Texts that have nothing in common are separate files, named like their functions.
   const path = templateExists(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
-  const helper: Helper = { name, path, parameters };
-  options.data.helpers.push(helper);
-  return name;
-});
+  return { name, path, parameters };
+}
 
 /** Handlebars lists parameters in reverse order. */
 function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [string, T])[] {

@@ -1,66 +1,48 @@
 /** The kernels of every operator, the most capable first. */
 import { InternalError } from '../errors.js';
-import type { DType, Node, NodeView } from '../ir/graph.js';
-import { computedTypes, type Facts, typesOf } from '../ir/op.js';
-import { abs } from '../ops/abs.js';
-import { add, addition } from '../ops/add.js';
+import type { Node, NodeView } from '../ir/graph.js';
+import { computedTypes, type Facts, type OpDef, typesOf } from '../ir/op.js';
+import { addition } from '../ops/add.js';
 import { binaryTypes } from '../ops/arithmetic/binary.js';
 import type { Elementwise } from '../ops/arithmetic/lookup.js';
+import type { Tabulated } from '../ops/arithmetic/tabulated.js';
 import { assign } from '../ops/assign.js';
 import { batchMatmul } from '../ops/batch_matmul.js';
 import { batchToSpaceNd } from '../ops/batch_to_space_nd.js';
 import { broadcastTo } from '../ops/broadcast_to.js';
-import { castTypes } from '../ops/cast.js';
-import { type CompareAttrs, comparedTypes, scalingsOf } from '../ops/compare.js';
 import { concatenation } from '../ops/concatenation.js';
 import { type Conv2dAttrs, conv2dDims } from '../ops/conv2d.js';
 import { depthToSpace } from '../ops/depth_to_space.js';
 import { type DepthwiseConv2dAttrs, depthwiseDims } from '../ops/depthwise_conv2d.js';
-import { div, division } from '../ops/div.js';
-import { elu } from '../ops/elu.js';
-import { exp } from '../ops/exp.js';
+import { division } from '../ops/div.js';
 import { expandDims } from '../ops/expand_dims.js';
 import { type FullyConnectedAttrs, rowCount } from '../ops/fully_connected.js';
 import { gather } from '../ops/gather.js';
 import { gatherNd } from '../ops/gather_nd.js';
-import { gelu } from '../ops/gelu.js';
-import { hardSwish } from '../ops/hard_swish.js';
+import { opOf } from '../ops/index.js';
 import { interleave } from '../ops/interleave.js';
-import { leakyRelu } from '../ops/leaky_relu.js';
-import { log } from '../ops/log.js';
-import type { LogicalAttrs } from '../ops/logical.js';
-import { logistic } from '../ops/logistic.js';
-import { greater, maximum } from '../ops/maximum.js';
 import { mean } from '../ops/mean.js';
-import { lesser, minimum } from '../ops/minimum.js';
 import { mirrorPad } from '../ops/mirror_pad.js';
-import { mul, multiplication } from '../ops/mul.js';
-import { neg } from '../ops/neg.js';
+import { multiplication } from '../ops/mul.js';
 import { pack } from '../ops/pack.js';
 import { pad } from '../ops/pad.js';
-import { leak, prelu } from '../ops/prelu.js';
+import { leak } from '../ops/prelu.js';
 import { quantize } from '../ops/quantize.js';
-import type { RealFunctionAttrs } from '../ops/real_function.js';
 import { productTypes } from '../ops/reduce_prod.js';
 import { reduceSum } from '../ops/reduce_sum.js';
-import { relu } from '../ops/relu.js';
-import { relu0To1 } from '../ops/relu_0_to_1.js';
-import { reluN1To1 } from '../ops/relu_n1_to_1.js';
-import { relu6 } from '../ops/relu6.js';
 import { reshape } from '../ops/reshape.js';
 import { resizeNearestNeighbor } from '../ops/resize_nearest_neighbor.js';
-import { type RsqrtAttrs, rsqrt, rsqrtLines } from '../ops/rsqrt.js';
+import { type RsqrtAttrs, rsqrtLines } from '../ops/rsqrt.js';
+import { type ScalarOperator, scalars } from '../ops/scalar.js';
 import type { Moving } from '../ops/shape/movement.js';
 import type { PoolAttrs } from '../ops/shape/pool.js';
 import { spaceToBatchNd } from '../ops/space_to_batch_nd.js';
 import { spaceToDepth } from '../ops/space_to_depth.js';
 import { split } from '../ops/split.js';
-import { sqrt } from '../ops/sqrt.js';
-import { difference, squaredDifference } from '../ops/squared_difference.js';
+import { difference } from '../ops/squared_difference.js';
 import { squeeze } from '../ops/squeeze.js';
 import { stridedSlice } from '../ops/strided_slice.js';
-import { sub, subtraction } from '../ops/sub.js';
-import { tanh } from '../ops/tanh.js';
+import { subtraction } from '../ops/sub.js';
 import { tile } from '../ops/tile.js';
 import { transpose } from '../ops/transpose.js';
 import { unpack } from '../ops/unpack.js';
@@ -114,7 +96,7 @@ import { lookupVariants } from './portable/lookup.js';
 import { lstmVariant, realLstm } from './portable/lstm.js';
 import { extremeVariant, sumVariant } from './portable/mean.js';
 import { pairVariants } from './portable/pairs.js';
-import { addNVariant, clampedVariant, plainPairVariant, plainVariant } from './portable/plain.js';
+import { addNVariant, castVariant, scalarVariant } from './portable/plain.js';
 import { poolVariant } from './portable/pool.js';
 import { pushVariant } from './portable/push.js';
 import {
@@ -296,41 +278,52 @@ const averages = {
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 type Any = any;
 
-/** Functions of one element: int8 by a table, and float32. */
-const lookups: readonly (readonly [Elementwise<Any>, ...KernelVariant<Any>[]])[] = [
-  [abs, wideAbs, plainVariant('abs')],
-  [elu, plainVariant('elu')],
-  [exp, linesVariant(exp.lines), plainVariant('exp')],
-  [
-    gelu,
-    linesVariant(gelu.lines),
-    plainVariant(({ approximate }) => (approximate ? 'gelu_tanh' : 'gelu')),
-  ],
-  [hardSwish, plainVariant('hard_swish')],
-  [leakyRelu, wideLeakyRelu, plainVariant('leaky_relu', ({ alpha }) => ({ alpha: [alpha] }))],
-  [log, linesVariant(log.lines), plainVariant('log')],
-  [logistic, curveVariant('unsigned'), plainVariant('logistic')],
-  [neg, plainVariant('neg')],
-  [quantize, requantizeVariant, quantizeVariant],
-  [relu, wideRelu, plainVariant('relu')],
-  [relu0To1, clampedVariant('relu_0_to_1')],
-  [relu6, wideRelu6, clampedVariant('relu6')],
-  [reluN1To1, clampedVariant('relu_n1_to_1')],
-  [
-    rsqrt,
-    inverseRootVariant,
-    linesVariant<RsqrtAttrs>((view) =>
-      view.attrs.algorithm === 'table' ? rsqrtLines(view) : null,
-    ),
-    plainVariant('rsqrt'),
-  ],
-  [sqrt, plainVariant('sqrt')],
-  [tanh, curveVariant('signed'), plainVariant('tanh')],
-];
+/** Of an operator that is tabulated. */
+const tabulatedLines = linesVariant((view) =>
+  (opOf(view.node) as OpDef & Tabulated<object>).lines(view),
+);
+const rsqrtTable = (view: NodeView<RsqrtAttrs>) =>
+  view.attrs.algorithm === 'table' ? rsqrtLines(view) : null;
 
-const numbers: readonly DType[] = ['float32', 'int32'];
-const clamping = { hasActivation: true };
-const noTables = () => ({});
+/** The stored integers are compared, without constants. */
+const asStored = () => ({ numbers: {} });
+
+/** Kernels of quantized elements, but for look-ups of int8; scalars' of others are derived. */
+const quantizedKernels: Readonly<Record<string, readonly KernelVariant<Any>[]>> = {
+  abs: [wideAbs],
+  exp: [tabulatedLines],
+  gelu: [tabulatedLines],
+  leaky_relu: [wideLeakyRelu],
+  log: [tabulatedLines],
+  logistic: [curveVariant('unsigned')],
+  relu: [wideRelu],
+  relu6: [wideRelu6],
+  rsqrt: [inverseRootVariant, linesVariant(rsqrtTable)],
+  tanh: [curveVariant('signed')],
+
+  add: [...sumVariants(addition, { subtract: false }), vectorSum(addition, { subtract: false })],
+  div: pairVariants('portable/div', 'quotient', division),
+  maximum: pairVariants('portable/maximum', 'maximum', asStored),
+  minimum: pairVariants('portable/minimum', 'minimum', asStored),
+  mul: [...productVariants(multiplication), vectorProduct(multiplication)],
+  prelu: pairVariants('portable/prelu', 'prelu', leak, binaryTypes),
+  squared_difference: pairVariants(
+    ...(['portable/squared_difference', 'squared_difference', difference, binaryTypes] as const),
+  ),
+  sub: [
+    ...sumVariants(subtraction, { subtract: true }),
+    vectorSum(subtraction, { subtract: true }),
+  ],
+};
+
+function scalarKernels(scalar: ScalarOperator): readonly KernelVariant<Any>[] {
+  const op = opOf({ op: scalar.name });
+  return [
+    ...('segments' in op && typesOf(op).includes('int8') ? lookupVariants(op as Elementwise) : []),
+    ...(quantizedKernels[scalar.name] ?? []),
+    scalarVariant(scalar),
+  ];
+}
 
 const movements: readonly Moving<Any>[] = [
   assign,
@@ -359,16 +352,6 @@ const movements: readonly Moving<Any>[] = [
 
 const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>([
   [
-    add.name,
-    {
-      variants: [
-        ...sumVariants(addition, { subtract: false }),
-        vectorSum(addition, { subtract: false }),
-        plainPairVariant('sum', numbers, clamping),
-      ],
-    },
-  ],
-  [
     'average_pool2d',
     {
       variants: [
@@ -384,15 +367,6 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['conv3d', { variants: [conv3dVariant] }],
   ['conv3d_transpose', { variants: [conv3dTransposeVariant] }],
   ['depthwise_conv2d', depthwiseConvolutions],
-  [
-    div.name,
-    {
-      variants: [
-        ...pairVariants('portable/div', 'quotient', division),
-        plainPairVariant('quotient', numbers, clamping),
-      ],
-    },
-  ],
   ['fully_connected', fullyConnectedLayers],
   ['l2_normalization', { variants: [l2NormalizationVariant] }],
   ['l2_pool2d', { variants: [realPool('l2_pool2d', 'root')] }],
@@ -407,77 +381,16 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       ],
     },
   ],
-  [
-    maximum.name,
-    {
-      variants: [
-        ...pairVariants('portable/maximum', 'maximum', greater),
-        plainPairVariant('maximum', [...numbers, 'int16']),
-      ],
-    },
-  ],
   [mean.name, { variants: [vectorMean, sumVariant(mean)] }],
-  [
-    minimum.name,
-    {
-      variants: [
-        ...pairVariants('portable/minimum', 'minimum', lesser),
-        plainPairVariant('minimum', [...numbers, 'int16']),
-      ],
-    },
-  ],
-  [
-    mul.name,
-    {
-      variants: [
-        ...productVariants(multiplication),
-        vectorProduct(multiplication),
-        plainPairVariant('product', numbers, clamping),
-      ],
-    },
-  ],
   ['svdf', { variants: [svdfVariant] }],
   ['lstm', { variants: [smladLstm, lstmVariant, realLstm] }],
   ['push', { variants: [pushVariant] }],
-  [
-    prelu.name,
-    {
-      variants: [
-        ...pairVariants('portable/prelu', 'prelu', leak, binaryTypes),
-        plainPairVariant('prelu', ['float32']),
-      ],
-    },
-  ],
   ['reduce_max', { variants: [extremeVariant(true)] }],
   [reduceSum.name, { variants: [sumVariant(reduceSum)] }],
   ['reduce_min', { variants: [extremeVariant(false)] }],
   ['resize_bilinear', { variants: [resizeBilinearVariant, realResizeBilinear] }],
   ['log_softmax', { variants: logSoftmaxVariants }],
   ['softmax', { variants: softmaxVariants }],
-  [
-    squaredDifference.name,
-    {
-      variants: [
-        ...pairVariants(
-          'portable/squared_difference',
-          'squared_difference',
-          difference,
-          binaryTypes,
-        ),
-        plainPairVariant('squared_difference', numbers),
-      ],
-    },
-  ],
-  [
-    sub.name,
-    {
-      variants: [
-        ...sumVariants(subtraction, { subtract: true }),
-        vectorSum(subtraction, { subtract: true }),
-        plainPairVariant('difference', numbers, clamping),
-      ],
-    },
-  ],
   ['transpose_conv', { variants: [transposeConvVariant, wideTransposeConv, realTransposeConv] }],
   ['add_n', { variants: [addNVariant] }],
   ['arg_extreme', { variants: [argExtremeVariant] }],
@@ -492,36 +405,15 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
   ['take_nd', { variants: [takeNdVariant] }],
   ['cumsum', { variants: [cumsumVariant] }],
   ['dynamic_update_slice', { variants: [updateSliceVariant] }],
-  [
-    'cast',
-    {
-      variants: [plainVariant((_, to) => (to === 'bool' ? 'truth' : 'cast'), noTables, castTypes)],
-    },
-  ],
-  [
-    'compare',
-    {
-      variants: [
-        plainPairVariant<CompareAttrs>(({ relation }) => relation, comparedTypes, { scalingsOf }),
-      ],
-    },
-  ],
-  ['floor_div', { variants: [plainPairVariant('floor_div', numbers)] }],
-  ['floor_mod', { variants: [plainPairVariant('floor_mod', numbers)] }],
-  [
-    'logical',
-    { variants: [plainPairVariant<LogicalAttrs>(({ function: name }) => name, ['bool'])] },
-  ],
   // No graph that is planned has a node that owns graphs.
   ['if', { variants: [] }],
   ['while', { variants: [] }],
-  ['logical_not', { variants: [plainVariant('not', noTables, ['bool'])] }],
-  ['pow', { variants: [plainPairVariant('pow', numbers)] }],
   ['select', { variants: [selectVariant] }],
   ['dequantize', { variants: [dequantizeVariant] }],
-  ['real_function', { variants: [plainVariant<RealFunctionAttrs>(({ function: name }) => name)] }],
-  ...lookups.map(
-    ([op, ...others]) => [op.name, { variants: [...lookupVariants(op), ...others] }] as const,
+  ['cast', { variants: [castVariant] }],
+  ['quantize', { variants: [...lookupVariants(quantize), requantizeVariant, quantizeVariant] }],
+  ...[...scalars.values()].map(
+    (scalar) => [scalar.name, { variants: scalarKernels(scalar) }] as const,
   ),
   ...movements.map((op) => [op.name, { variants: copyVariants(op) }] as const),
 ]);

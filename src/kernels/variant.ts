@@ -1,6 +1,7 @@
 /** A kernel: the way in which a machine computes an operator. */
 import type { Attrs, DType, NodeView } from '../ir/graph.js';
 import type { Facts, Feature, Optimize, TargetTraits } from '../ir/op.js';
+import type { Expression } from '../ops/arithmetic/expression.js';
 
 /** What a kernel may know, apart from its node. */
 export interface KernelContext {
@@ -58,6 +59,13 @@ export interface KernelCall {
    * Types of elements, which a template writes in C as {{name}}. Part of the function's identity.
    */
   readonly types?: Readonly<Record<string, DType>>;
+  /**
+   * Functions of elements x and y, float32 or integers. A template writes {{#each f.named}}, which are
+   * declarations, and {{f.value}}. Part of the function's identity.
+   */
+  readonly expressions?: Readonly<
+    Record<string, { readonly of: Expression; readonly isWhole: boolean }>
+  >;
   /**
    * Tensors are passed as int8_t *, whatever their type; otherwise each is passed as a pointer to
    * its own type.

@@ -3,6 +3,7 @@ import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { inPlaceOperands, mapPairs } from './arithmetic/binary.js';
 import { anyBounds } from './arithmetic/bounds.js';
+import { evaluator, operations, x, y } from './arithmetic/expression.js';
 import {
   multiplyByQuantizedMultiplier,
   perTensor,
@@ -18,13 +19,15 @@ export interface CompareAttrs {
   readonly relation: Relation;
 }
 
+const { equal, greater, greater_equal, less, less_equal, not_equal } = operations;
+
 export const relations = {
-  equal: (a: number, b: number) => a === b,
-  greater: (a: number, b: number) => a > b,
-  greater_equal: (a: number, b: number) => a >= b,
-  less: (a: number, b: number) => a < b,
-  less_equal: (a: number, b: number) => a <= b,
-  not_equal: (a: number, b: number) => a !== b,
+  equal: equal(x, y),
+  greater: greater(x, y),
+  greater_equal: greater_equal(x, y),
+  less: less(x, y),
+  less_equal: less_equal(x, y),
+  not_equal: not_equal(x, y),
 };
 
 export type Relation = keyof typeof relations;
@@ -80,11 +83,11 @@ export const compare = {
     scalingsOf(view);
   },
   evaluate(view, inputs) {
-    const relation = relations[view.attrs.relation];
+    const relation = evaluator(relations[view.attrs.relation], true);
     const scalings = scalingsOf(view);
-    if (scalings === null) return [mapPairs(view, inputs, (a, b) => Number(relation(a, b)))];
+    if (scalings === null) return [mapPairs(view, inputs, relation)];
     const [ofA, ofB] = scalings;
-    return [mapPairs(view, inputs, (a, b) => Number(relation(scaled(a, ofA), scaled(b, ofB))))];
+    return [mapPairs(view, inputs, (a, b) => relation(scaled(a, ofA), scaled(b, ofB)))];
   },
   macs: () => 0,
   range: (view) => [anyBounds(outputOf(view))],

@@ -2,7 +2,6 @@
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
-import { binary } from './arithmetic/binary.js';
 import { oneOverOnePlus } from './arithmetic/fixed-point.js';
 import {
   perTensor,
@@ -11,17 +10,16 @@ import {
   saturatingRoundingDoublingHighMul,
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
+import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits. */
 export interface DivAttrs extends BinaryAttrs {}
 
-export const div = binary<DivAttrs>('div', division, {
+export const div = pair<DivAttrs>('div', division, {
   // TFLM has no kernel of int16.
   quantized: ['int8'],
   isMonotonic: false,
-  // Runtimes end with an error where an int32 is divided by 0.
-  plain: { float32: (a, b) => a / b, int32: (a, b) => (b === 0 ? 0 : (a / b) | 0) },
 }) satisfies OpDef<DivAttrs>;
 
 /**

@@ -2,9 +2,10 @@
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { exp, expm1 } from './arithmetic/float32.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { elementQuant } from './arithmetic/rescale.js';
 import { floatTable, offsetFloatTable } from './arithmetic/sigmoid.js';
+import { unary } from './scalar.js';
 
 export interface EluAttrs {
   /**
@@ -15,12 +16,7 @@ export interface EluAttrs {
   readonly algorithm: 'difference' | 'expm1' | 'offsetFloat';
 }
 
-export const elu = elementwise<EluAttrs>(
-  'elu',
-  scalarOf,
-  ['int8'],
-  () => (x) => (x < 0 ? expm1(x) : x),
-) satisfies OpDef<EluAttrs>;
+export const elu = unary<EluAttrs>('elu', scalarOf, ['int8']) satisfies OpDef<EluAttrs>;
 
 function scalarOf(view: NodeView<EluAttrs>): Scalar {
   const { algorithm } = view.attrs;

@@ -1,22 +1,17 @@
 /** hard_swish (HARD_SWISH): x · relu6(x + 3) / 6. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
-import { clampReal } from './arithmetic/plain.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { clamp, quantizeMultiplier, roundingDivideByPot } from './arithmetic/quant.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
+import { unary } from './scalar.js';
 
 /** Both runtimes give the same bits. */
 export type HardSwishAttrs = Readonly<Record<string, never>>;
 
-const { fround } = Math;
-
-export const hardSwish = elementwise<HardSwishAttrs>(
-  'hard_swish',
-  scalarOf,
-  ['int8'],
-  () => (x) => fround(fround(x * clampReal(fround(x + 3), [0, 6])) / 6),
-) satisfies OpDef<HardSwishAttrs>;
+export const hardSwish = unary<HardSwishAttrs>('hard_swish', scalarOf, [
+  'int8',
+]) satisfies OpDef<HardSwishAttrs>;
 
 /**
  * 16-bit fixed point (tensorflow/lite/kernels/internal/reference/hard_swish.h): the input with 7

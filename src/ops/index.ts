@@ -25,14 +25,10 @@ import { dequantize } from './dequantize.js';
 import { div } from './div.js';
 import { dynamicUpdateSlice } from './dynamic_update_slice.js';
 import { elu } from './elu.js';
-import { exp } from './exp.js';
 import { expandDims } from './expand_dims.js';
-import { floorDiv } from './floor_div.js';
-import { floorMod } from './floor_mod.js';
 import { fullyConnected } from './fully_connected.js';
 import { gather } from './gather.js';
 import { gatherNd } from './gather_nd.js';
-import { gelu } from './gelu.js';
 import { hardSwish } from './hard_swish.js';
 import { branch } from './if.js';
 import { interleave } from './interleave.js';
@@ -41,40 +37,32 @@ import { l2Pool2d } from './l2_pool2d.js';
 import { leakyRelu } from './leaky_relu.js';
 import { log } from './log.js';
 import { logSoftmax } from './log_softmax.js';
-import { logical } from './logical.js';
-import { logicalNot } from './logical_not.js';
 import { logistic } from './logistic.js';
 import { lstm } from './lstm.js';
 import { maxPool2d } from './max_pool2d.js';
-import { maximum } from './maximum.js';
 import { mean } from './mean.js';
-import { minimum } from './minimum.js';
 import { mirrorPad } from './mirror_pad.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { oneHot } from './one_hot.js';
 import { pack } from './pack.js';
 import { pad } from './pad.js';
-import { pow } from './pow.js';
 import { prelu } from './prelu.js';
 import { push } from './push.js';
 import { quantize } from './quantize.js';
-import { realFunction } from './real_function.js';
 import { reduceAll } from './reduce_all.js';
 import { reduceAny } from './reduce_any.js';
 import { reduceMax } from './reduce_max.js';
 import { reduceMin } from './reduce_min.js';
 import { reduceProd } from './reduce_prod.js';
 import { reduceSum } from './reduce_sum.js';
-import { relu } from './relu.js';
-import { relu0To1 } from './relu_0_to_1.js';
-import { reluN1To1 } from './relu_n1_to_1.js';
 import { relu6 } from './relu6.js';
 import { reshape } from './reshape.js';
 import { resizeBilinear } from './resize_bilinear.js';
 import { resizeNearestNeighbor } from './resize_nearest_neighbor.js';
 import { reverseSequence } from './reverse_sequence.js';
 import { rsqrt } from './rsqrt.js';
+import { scalarOperators } from './scalar.js';
 import { select } from './select.js';
 import { softmax } from './softmax.js';
 import { spaceToBatchNd } from './space_to_batch_nd.js';
@@ -98,6 +86,7 @@ import { loop } from './while.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own attributes.
 const all: readonly OpDef<any>[] = [
+  ...scalarOperators,
   abs,
   add,
   assign,
@@ -105,11 +94,6 @@ const all: readonly OpDef<any>[] = [
   argExtreme,
   cast,
   compare,
-  floorDiv,
-  floorMod,
-  logical,
-  logicalNot,
-  pow,
   select,
   averagePool2d,
   batchMatmul,
@@ -125,12 +109,10 @@ const all: readonly OpDef<any>[] = [
   div,
   dynamicUpdateSlice,
   elu,
-  exp,
   expandDims,
   fullyConnected,
   gather,
   gatherNd,
-  gelu,
   hardSwish,
   branch,
   interleave,
@@ -142,10 +124,8 @@ const all: readonly OpDef<any>[] = [
   logSoftmax,
   logistic,
   lstm,
-  maximum,
   maxPool2d,
   mean,
-  minimum,
   mirrorPad,
   mul,
   neg,
@@ -155,17 +135,13 @@ const all: readonly OpDef<any>[] = [
   push,
   prelu,
   quantize,
-  realFunction,
   reduceAny,
   reduceAll,
   reduceMax,
   reduceMin,
   reduceProd,
   reduceSum,
-  relu,
   relu6,
-  relu0To1,
-  reluN1To1,
   reshape,
   resizeBilinear,
   resizeNearestNeighbor,

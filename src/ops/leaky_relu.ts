@@ -2,10 +2,10 @@
 import { BonsaiError } from '../errors.js';
 import { rangeOfType } from '../ir/dtypes.js';
 import { at, type NodeView } from '../ir/graph.js';
-import type { OpDef } from '../ir/op.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Elementwise, Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
 import { elementQuant, rescaler, sixteenBitRescaler } from './arithmetic/rescale.js';
+import { unary } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
 export interface LeakyReluAttrs {
@@ -20,15 +20,15 @@ export interface LeakyReluAttrs {
   readonly algorithm: 'magnitude' | 'signed' | 'sixteenBits';
 }
 
-export const leakyRelu = elementwise<LeakyReluAttrs>(
-  'leaky_relu',
-  scalarOf,
-  ['int8', 'int16'],
-  (view) => {
-    const alpha = finiteAlpha(view);
-    return (x) => (x > 0 ? x : x * alpha);
+const elements = unary<LeakyReluAttrs>('leaky_relu', scalarOf, ['int8', 'int16']);
+
+export const leakyRelu = {
+  ...elements,
+  check(view) {
+    finiteAlpha(view);
+    elements.check(view);
   },
-) satisfies OpDef<LeakyReluAttrs>;
+} satisfies Elementwise<LeakyReluAttrs>;
 
 function scalarOf(view: NodeView<LeakyReluAttrs>): Scalar {
   const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);

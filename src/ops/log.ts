@@ -6,12 +6,13 @@ import { log as logOf } from './arithmetic/float32.js';
 import type { Scalar } from './arithmetic/lookup.js';
 import { elementQuant } from './arithmetic/rescale.js';
 import { tabulated } from './arithmetic/tabulated.js';
+import { realFunction } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
 /** TFLM has no quantized form, so the bits are those of desktop TFLite. */
 export type LogAttrs = Readonly<Record<string, never>>;
 
-export const log = tabulated<LogAttrs>('log', () => logOf, quantizedOf) satisfies OpDef<LogAttrs>;
+export const log = tabulated<LogAttrs>('log', realFunction, quantizedOf) satisfies OpDef<LogAttrs>;
 
 function quantizedOf(view: NodeView<LogAttrs>): Scalar {
   const { outputScale, outputZeroPoint } = elementQuant(view);

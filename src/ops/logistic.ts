@@ -3,8 +3,8 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { curveScalar } from './arithmetic/curve16.js';
 import { logisticOf } from './arithmetic/fixed-point.js';
-import { exp, logistic as real } from './arithmetic/float32.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { exp } from './arithmetic/float32.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 import {
   fixedPointOf,
@@ -12,6 +12,7 @@ import {
   offsetFloatTable,
   type SigmoidAlgorithm,
 } from './arithmetic/sigmoid.js';
+import { unary } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
 export interface LogisticAttrs {
@@ -19,12 +20,10 @@ export interface LogisticAttrs {
   readonly algorithm: SigmoidAlgorithm;
 }
 
-export const logistic = elementwise<LogisticAttrs>(
-  'logistic',
-  scalarOf,
-  ['int8', 'int16'],
-  () => real,
-) satisfies OpDef<LogisticAttrs>;
+export const logistic = unary<LogisticAttrs>('logistic', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<LogisticAttrs>;
 
 function scalarOf(view: NodeView<LogisticAttrs>): Scalar {
   if (outputOf(view).dtype === 'int16') return curveScalar(view, 'unsigned');

@@ -2,7 +2,6 @@
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
-import { binary } from './arithmetic/binary.js';
 import { floatScale, type Requantizer, requantizer } from './arithmetic/float-scale.js';
 import {
   multiplyByQuantizedMultiplier,
@@ -10,6 +9,7 @@ import {
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio } from './arithmetic/rescale.js';
+import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 export interface MulAttrs extends BinaryAttrs {
@@ -20,9 +20,7 @@ export interface MulAttrs extends BinaryAttrs {
   readonly rounding?: 'double' | 'float';
 }
 
-export const mul = binary<MulAttrs>('mul', multiplication, {
-  plain: { float32: (a, b) => a * b, int32: Math.imul },
-}) satisfies OpDef<MulAttrs>;
+export const mul = pair<MulAttrs>('mul', multiplication) satisfies OpDef<MulAttrs>;
 
 /** The arithmetic of one node. */
 export function multiplication(view: NodeView<MulAttrs>): Arithmetic {

@@ -1,18 +1,14 @@
 /** neg (NEG): −x. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { elementQuant } from './arithmetic/rescale.js';
+import { unary } from './scalar.js';
 
 /** TFLM has no int8 form, so its bits are those of desktop TFLite. */
 export type NegAttrs = Readonly<Record<string, never>>;
 
-export const neg = elementwise<NegAttrs>(
-  'neg',
-  scalarOf,
-  ['int8'],
-  () => (x) => -x,
-) satisfies OpDef<NegAttrs>;
+export const neg = unary<NegAttrs>('neg', scalarOf, ['int8']) satisfies OpDef<NegAttrs>;
 
 /**
  * Desktop TFLite negates the stored integer, whatever scales and zero points are: −x only if the

@@ -3,22 +3,19 @@ import { BonsaiError } from '../errors.js';
 import { at, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
-import { binary } from './arithmetic/binary.js';
 import {
   multiplyByQuantizedMultiplier,
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
+import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 /** Input 1 is alpha, of int8 if input 0 is int16. Both runtimes give the same bits: TFLM's reference/prelu.h is desktop's. */
 export interface PreluAttrs extends BinaryAttrs {}
 
-const pairs = binary<PreluAttrs>('prelu', leak, {
-  hasActivation: false,
-  plain: { float32: (x, alpha) => (x >= 0 ? x : x * alpha) },
-});
+const pairs = pair<PreluAttrs>('prelu', leak);
 
 export const prelu = {
   ...pairs,

@@ -1,10 +1,11 @@
 /** relu6 (RELU6): x clamped to [0, 6]. */
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { clampedTo, rescaleAndClamp } from './arithmetic/clamping.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import { rescaleAndClamp } from './arithmetic/clamping.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { activationRange, clamp } from './arithmetic/quant.js';
 import { elementQuant, requireSymmetric } from './arithmetic/rescale.js';
+import { unary } from './scalar.js';
 import { inputOf } from './shape/operands.js';
 
 export interface Relu6Attrs {
@@ -18,9 +19,10 @@ export interface Relu6Attrs {
   readonly algorithm: 'clamp' | 'rescale';
 }
 
-export const relu6 = elementwise<Relu6Attrs>('relu6', scalarOf, ['int8', 'int16'], () =>
-  clampedTo('relu6'),
-) satisfies OpDef<Relu6Attrs>;
+export const relu6 = unary<Relu6Attrs>('relu6', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<Relu6Attrs>;
 
 function scalarOf(view: NodeView<Relu6Attrs>): Scalar {
   if (view.attrs.algorithm === 'rescale') return rescaleAndClamp(view, 'relu6');

@@ -2,10 +2,9 @@
 import { rangeOfType } from '../ir/dtypes.js';
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
-import { sqrt } from './arithmetic/float32.js';
 import { inverseSqrt } from './arithmetic/inverse-sqrt.js';
 import { lineAt } from './arithmetic/line-table.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import {
   clamp,
   type Multiplier,
@@ -14,6 +13,7 @@ import {
 } from './arithmetic/quant.js';
 import { badRatio, elementQuant, requireSymmetric } from './arithmetic/rescale.js';
 import { lineTableOf, tabulatedTypes } from './arithmetic/tabulated.js';
+import { unary } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits of int8 and float32. */
@@ -25,11 +25,10 @@ export interface RsqrtAttrs {
   readonly algorithm?: 'table';
 }
 
-export const rsqrt = elementwise<RsqrtAttrs>(
+export const rsqrt = unary<RsqrtAttrs>(
   'rsqrt',
   scalarOf,
   tabulatedTypes,
-  () => (x) => 1 / sqrt(x),
 ) satisfies OpDef<RsqrtAttrs>;
 
 /** Fraction bits of 1 / √x as an integer. */

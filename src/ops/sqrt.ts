@@ -2,19 +2,15 @@
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import { sqrt as sqrtOf } from './arithmetic/float32.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
 import { elementQuant } from './arithmetic/rescale.js';
+import { unary } from './scalar.js';
 
 /** TFLM has no int8 form, so the bits are those of desktop TFLite. */
 export type SqrtAttrs = Readonly<Record<string, never>>;
 
-export const sqrt = elementwise<SqrtAttrs>(
-  'sqrt',
-  scalarOf,
-  ['int8'],
-  () => sqrtOf,
-) satisfies OpDef<SqrtAttrs>;
+export const sqrt = unary<SqrtAttrs>('sqrt', scalarOf, ['int8']) satisfies OpDef<SqrtAttrs>;
 
 /** A negative x gives the zero point; desktop TFLite ends with an error. The quotient truncates. */
 function scalarOf(view: NodeView<SqrtAttrs>): Scalar {

@@ -2,7 +2,6 @@
 import { at, type DType, type NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic/arithmetic.js';
-import { binary } from './arithmetic/binary.js';
 import {
   type Multiplier,
   multiplyByQuantizedMultiplier,
@@ -10,18 +9,14 @@ import {
   quantizeMultiplier,
 } from './arithmetic/quant.js';
 import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
+import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
 /** Both runtimes give the same bits; desktop TFLite has no kernel of int16. */
 export interface SquaredDifferenceAttrs extends BinaryAttrs {}
 
-export const squaredDifference = binary<SquaredDifferenceAttrs>('squared_difference', difference, {
+export const squaredDifference = pair<SquaredDifferenceAttrs>('squared_difference', difference, {
   isMonotonic: false,
-  plain: {
-    float32: (a, b) => Math.fround(a - b) ** 2,
-    int32: (a, b) => Math.imul(a - b, a - b),
-  },
-  hasActivation: false,
 }) satisfies OpDef<SquaredDifferenceAttrs>;
 
 /**

@@ -2,8 +2,8 @@
 import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { BinaryAttrs } from './arithmetic/arithmetic.js';
-import { binary } from './arithmetic/binary.js';
 import { type SumRatios, sumOf } from './arithmetic/sum.js';
+import { pair } from './scalar.js';
 
 export interface SubAttrs extends BinaryAttrs {
   /**
@@ -18,6 +18,4 @@ export interface SubAttrs extends BinaryAttrs {
 /** The arithmetic of one node. */
 export const subtraction = (view: NodeView<SubAttrs>) => sumOf(view, -1, view.attrs.ratios);
 
-export const sub = binary<SubAttrs>('sub', subtraction, {
-  plain: { float32: (a, b) => a - b, int32: (a, b) => (a - b) | 0 },
-}) satisfies OpDef<SubAttrs>;
+export const sub = pair<SubAttrs>('sub', subtraction) satisfies OpDef<SubAttrs>;

@@ -4,7 +4,7 @@ import type { OpDef } from '../ir/op.js';
 import { curveScalar } from './arithmetic/curve16.js';
 import { tanhOf } from './arithmetic/fixed-point.js';
 import { tanh as real } from './arithmetic/float32.js';
-import { elementwise, type Scalar } from './arithmetic/lookup.js';
+import type { Scalar } from './arithmetic/lookup.js';
 import { badRatio, elementQuant } from './arithmetic/rescale.js';
 import {
   fixedPointOf,
@@ -12,6 +12,7 @@ import {
   offsetFloatTable,
   type SigmoidAlgorithm,
 } from './arithmetic/sigmoid.js';
+import { unary } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
 export interface TanhAttrs {
@@ -19,12 +20,10 @@ export interface TanhAttrs {
   readonly algorithm: SigmoidAlgorithm;
 }
 
-export const tanh = elementwise<TanhAttrs>(
-  'tanh',
-  scalarOf,
-  ['int8', 'int16'],
-  () => real,
-) satisfies OpDef<TanhAttrs>;
+export const tanh = unary<TanhAttrs>('tanh', scalarOf, [
+  'int8',
+  'int16',
+]) satisfies OpDef<TanhAttrs>;
 
 function scalarOf(view: NodeView<TanhAttrs>): Scalar {
   if (outputOf(view).dtype === 'int16') return curveScalar(view, 'signed');

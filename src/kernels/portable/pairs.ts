@@ -22,7 +22,7 @@ type PairFunction = keyof typeof functions;
 export function pairVariants<A extends BinaryAttrs>(
   template: string,
   chosen: PairFunction,
-  arithmeticOf: (view: NodeView<A>) => Arithmetic,
+  arithmeticOf: (view: NodeView<A>) => Pick<Arithmetic, 'numbers'>,
   types: readonly DType[] = ['int8'],
 ): readonly KernelVariant<A>[] {
   const { cycles, tables } = functions[chosen];
@@ -50,7 +50,7 @@ export function pairVariants<A extends BinaryAttrs>(
 function pairCall(
   view: NodeView<BinaryAttrs>,
   chosen: PairFunction,
-  { numbers }: Arithmetic,
+  { numbers }: Pick<Arithmetic, 'numbers'>,
   own: Readonly<Record<string, Table>>,
 ): KernelCall {
   const walk = operandWalk(view);

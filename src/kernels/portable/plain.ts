@@ -2,131 +2,96 @@
 import { rangeOfType } from '../../ir/dtypes.js';
 import { type DType, elementCount, isInteger, type NodeView } from '../../ir/graph.js';
 import { type AddNAttrs, addNTypes, sumScalingOf } from '../../ops/add_n.js';
-import type { RealClamp } from '../../ops/arithmetic/clamping.js';
-import { realRange } from '../../ops/arithmetic/plain.js';
+import { type Expression, operations, x } from '../../ops/arithmetic/expression.js';
 import type { Activation } from '../../ops/arithmetic/quant.js';
-import type { Scaling } from '../../ops/compare.js';
+import { castTypes } from '../../ops/cast.js';
+import { type CompareAttrs, type Scaling, scalingsOf } from '../../ops/compare.js';
+import type { ElementFunction, ScalarOperator } from '../../ops/scalar.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk, runsOf } from '../layout/walk.js';
-import type { KernelVariant, Table } from '../variant.js';
+import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
+import { clampTable } from './real.js';
 
-/** Each is a flag of the text; estimated cycles an element, on Cortex-M0+ without a float unit. */
-const functions = {
-  ...{ abs: 20, neg: 20, square: 100, sqrt: 900, rsqrt: 1300, exp: 3000, log: 4000, sin: 3500 },
-  ...{ gelu: 6500, gelu_tanh: 5500 },
-  ...{ cos: 3500, tanh: 4500, logistic: 3500, elu: 2000, floor: 100, ceil: 100, round: 300 },
-  ...{ relu: 40, clamped: 60, leaky_relu: 150, hard_swish: 600 },
-  ...{ not: 10, truth: 20, cast: 40 },
-};
-
-/** The functions of two elements, the same way. */
-const pairs = {
-  ...{ sum: 80, difference: 80, product: 80, quotient: 300, squared_difference: 160, prelu: 100 },
-  ...{ maximum: 50, minimum: 50, floor_div: 1000, floor_mod: 800, pow: 8000, and: 15, or: 15 },
-  ...{ equal: 40, not_equal: 40, less: 40, less_equal: 40, greater: 40, greater_equal: 40 },
-};
-
-type PlainFunction = keyof typeof functions;
-type PlainPair = keyof typeof pairs;
-
-const chosenFlag = (all: object, chosen: string) =>
-  Object.fromEntries(Object.keys(all).map((name) => [name, name === chosen]));
-
-const reals = (values: readonly number[]): Table => ({
-  data: Float32Array.from(values),
-  role: 'table',
-});
-
-/** @param tables constants of the function, from the node's attributes */
-export function plainVariant<A extends object>(
-  chosenOf: PlainFunction | ((attrs: A, to: DType) => PlainFunction),
-  tables: (attrs: A) => Readonly<Record<string, readonly number[]>> = () => ({}),
-  types: readonly DType[] = ['float32'],
-): KernelVariant<A> {
+/** The kernel of the function of a node's elements. */
+export function scalarVariant(scalar: ScalarOperator): KernelVariant<object> {
+  const { isPair, types, functionOf } = scalar;
   return {
-    template: 'portable/plain',
+    template: isPair ? 'portable/plain_pairs' : 'portable/plain',
     needs: [],
     types,
-    match(view) {
-      const count = elementCount(outputOf(view).shape);
-      const [from, to] = [inputOf(view, 0).dtype, outputOf(view).dtype];
-      const chosen = typeof chosenOf === 'string' ? chosenOf : chosenOf(view.attrs, to);
-      const whole = from === 'float32' && isInteger(to) && to !== 'bool';
-      const [low, high] = whole ? rangeOfType(to) : [0, 0];
-      const constants = Object.entries(tables(view.attrs));
-      return {
-        scratchBytes: 0,
-        // A term for each function, since they share a template.
-        work: () => ({ [chosen]: { count, cycles: functions[chosen] } }),
-        calls: () => [
-          {
-            ...{ inputs: [0], outputs: [0], numbers: { count, ...(whole ? { low, high } : {}) } },
-            types: { from, to },
-            flags: {
-              ...chosenFlag(functions, chosen),
-              whole,
-            },
-            tables: Object.fromEntries(constants.map(([name, values]) => [name, reals(values)])),
-          },
-        ],
-      };
-    },
+    match: (view) =>
+      isPair ? pairKernel(view, scalar) : plainKernel(view, functionOf(view.attrs)),
   };
 }
 
-/** x clamped to a range of its own. */
-export const clampedVariant = (activation: RealClamp) =>
-  plainVariant<object>('clamped', () => ({ bounds: realRange(activation) }));
+/** Elements as another type. */
+export const castVariant: KernelVariant<object> = {
+  template: 'portable/plain',
+  needs: [],
+  types: castTypes,
+  match: (view) => plainKernel(view, outputOf(view).dtype === 'bool' ? truth : conversion),
+};
 
-interface PairTraits<A extends object> {
-  readonly hasActivation?: boolean;
-  /** null where elements stand for themselves. */
-  scalingsOf?(view: NodeView<A>): readonly [Scaling, Scaling] | null;
+const truth = { f: operations.not_equal(x, 0), cycles: 20, term: 'truth' };
+const conversion = { f: x, cycles: 40, term: 'cast' };
+
+function plainKernel(view: NodeView<object>, { f, cycles, term }: ElementFunction): Kernel {
+  const count = elementCount(outputOf(view).shape);
+  const [from, to] = [inputOf(view, 0).dtype, outputOf(view).dtype];
+  const whole = from === 'float32' && isInteger(to) && to !== 'bool';
+  const [low, high] = whole ? rangeOfType(to) : [0, 0];
+  return {
+    scratchBytes: 0,
+    work: () => ({ [term]: { count, cycles } }),
+    calls: () => [
+      {
+        ...{ inputs: [0], outputs: [0], types: { from, to }, tables: {} },
+        ...{ flags: { cast: false, whole, [term]: true }, expressions: { f: ofType(f, from) } },
+        numbers: { count, ...(whole ? { low, high } : {}) },
+      },
+    ],
+  };
 }
 
-/** @param taken of a node all elements have one of these types */
-export function plainPairVariant<A extends object>(
-  chosenOf: PlainPair | ((attrs: A) => PlainPair),
-  taken: readonly DType[],
-  { hasActivation = false, scalingsOf = () => null }: PairTraits<A> = {},
-): KernelVariant<A> {
+const ofType = (of: Expression, type: DType) => ({ of, isWhole: isInteger(type) });
+
+function pairKernel(view: NodeView<object>, { functionOf, hasActivation }: ScalarOperator): Kernel {
+  const { f, cycles, term } = functionOf(view.attrs);
+  const count = elementCount(outputOf(view).shape);
+  const scalings = view.node.op === 'compare' ? scalingsOf(view as NodeView<CompareAttrs>) : null;
   return {
-    template: 'portable/plain_pairs',
-    needs: [],
-    types: taken,
-    match(view) {
-      const chosen = typeof chosenOf === 'string' ? chosenOf : chosenOf(view.attrs);
-      const [element, result] = [inputOf(view, 0).dtype, outputOf(view).dtype];
-      const clamped = hasActivation && result === 'float32';
-      const { activation = 'none' } = view.attrs as { readonly activation?: Activation };
-      const scalings = scalingsOf(view);
-      const count = elementCount(outputOf(view).shape);
-      return {
-        scratchBytes: 0,
-        work: () => ({
-          [chosen]: { count, cycles: pairs[chosen] },
-          ...(scalings === null ? {} : { scaled: { count, cycles: scaledCycles } }),
-          ...runsOf(view),
-        }),
-        calls() {
-          const walk = operandWalk(view);
-          return [
-            {
-              ...{ inputs: walk.inputs, outputs: [0], types: { element, result } },
-              flags: {
-                ...{ ...chosenFlag(pairs, chosen), ...walk.flags, clamped },
-                ...{ whole: isInteger(element), scaled: scalings !== null },
-              },
-              numbers: { ...walk.numbers, ...(scalings === null ? {} : scalingNumbers(scalings)) },
-              tables: {
-                ...walk.tables,
-                ...(clamped ? { bounds: reals(realRange(activation)) } : {}),
-              },
-            },
-          ];
-        },
-      };
-    },
+    scratchBytes: 0,
+    work: () => ({
+      [term]: { count, cycles },
+      ...(scalings === null ? {} : { scaled: { count, cycles: scaledCycles } }),
+      ...runsOf(view),
+    }),
+    calls: () => [pairCall(view, { f, term, hasActivation, scalings })],
+  };
+}
+
+interface PairTraits {
+  readonly f: Expression;
+  readonly term: string;
+  readonly hasActivation: boolean;
+  /** null where elements stand for themselves. */
+  readonly scalings: readonly [Scaling, Scaling] | null;
+}
+
+function pairCall(
+  view: NodeView<object>,
+  { f, term, hasActivation, scalings }: PairTraits,
+): KernelCall {
+  const walk = operandWalk(view);
+  const [element, result] = [inputOf(view, 0).dtype, outputOf(view).dtype];
+  const { activation = 'none' } = view.attrs as { readonly activation?: Activation };
+  const clamped = hasActivation && result === 'float32';
+  return {
+    ...{ inputs: walk.inputs, outputs: [0], types: { element, result } },
+    flags: { ...walk.flags, clamped, scaled: scalings !== null, [term]: true },
+    expressions: { f: ofType(f, element) },
+    numbers: { ...walk.numbers, ...(scalings === null ? {} : scalingNumbers(scalings)) },
+    tables: { ...walk.tables, ...(clamped ? { bounds: clampTable(activation) } : {}) },
   };
 }
 

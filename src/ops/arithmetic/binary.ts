@@ -14,18 +14,22 @@ import { broadcastShape, requireRank, sourceIndices } from '../shape/broadcast.j
 import { inputOf, outputOf, requireOneType } from '../shape/operands.js';
 import type { Arithmetic, BinaryAttrs } from './arithmetic.js';
 import { anyBounds, boundsOf, channelCount, rangeAt } from './bounds.js';
-import { clampReal, noActivation, type PlainPair, realActivations, realRange } from './plain.js';
+import { clampReal, noActivation, realActivations, realRange } from './plain.js';
 import { activationRange, clamp } from './quant.js';
 
 /** Types of quantized operands and results: one for all of a node. */
 export const binaryTypes: readonly DType[] = ['int8', 'int16'];
 
-interface BinaryTraits {
+export interface BinaryTraits {
   /** The quantized types that it takes; default: int8 and int16. */
   readonly quantized?: readonly DType[];
   readonly isMonotonic?: boolean;
   readonly hasActivation?: boolean;
-  readonly plain?: PlainPair;
+  /** Types of elements that stand for themselves, and the function of these. */
+  readonly plain: {
+    readonly types: readonly DType[];
+    of(view: NodeView<object>): (a: number, b: number) => number;
+  };
 }
 
 /** For all elements of the output, a function of the operands' elements, broadcast to it. */
@@ -54,7 +58,6 @@ export function inPlaceOperands(view: NodeView<object>): readonly number[] {
 }
 
 /**
- * @param plain the operator's function of types that are not quantized
  * @param isMonotonic whether the result is, in each operand while the other is held
  * @param hasActivation whether TFLite's operator can have a fused activation
  * @param arithmeticOf throws BonsaiError 'bad-quantization' for scales that cannot be computed
@@ -63,14 +66,10 @@ export function inPlaceOperands(view: NodeView<object>): readonly number[] {
 export function binary<A extends BinaryAttrs>(
   name: string,
   arithmeticOf: (view: NodeView<A>) => Arithmetic,
-  {
-    quantized = binaryTypes,
-    isMonotonic = true,
-    hasActivation = true,
-    plain = {},
-  }: BinaryTraits = {},
+  { quantized = binaryTypes, isMonotonic = true, hasActivation = true, plain }: BinaryTraits,
 ): OpDef<A> {
-  const types = [...new Set([...quantized, ...(Object.keys(plain) as DType[])])];
+  const types = [...new Set([...quantized, ...plain.types])];
+  const isPlain = (dtype: DType) => plain.types.includes(dtype);
   return {
     name,
     types,
@@ -78,7 +77,7 @@ export function binary<A extends BinaryAttrs>(
     check(view) {
       const dtype = requireOneType(view, types);
       requireRank(view);
-      if (plain[dtype] !== undefined) {
+      if (isPlain(dtype)) {
         requirePlainActivation(view);
         return;
       }
@@ -87,12 +86,11 @@ export function binary<A extends BinaryAttrs>(
     },
     evaluate(view, inputs) {
       const output = outputOf(view);
-      const of = plain[output.dtype];
-      if (of !== undefined) {
+      if (isPlain(output.dtype)) {
+        const of = plain.of(view);
         const isClamped = hasActivation && output.dtype === 'float32';
         const range = realRange(view.attrs.activation);
-        const clamped = (a: number, b: number) => clampReal(Math.fround(of(a, b)), range);
-        return [mapPairs(view, inputs, isClamped ? clamped : of)];
+        return [mapPairs(view, inputs, isClamped ? (a, b) => clampReal(of(a, b), range) : of)];
       }
       const { combine } = arithmeticOf(view);
       const [low, high] = activationRange(view.attrs.activation, output);
@@ -101,7 +99,7 @@ export function binary<A extends BinaryAttrs>(
     macs: () => 0,
     range(view, inputs) {
       const output = outputOf(view);
-      if (plain[output.dtype] !== undefined) return [anyBounds(output)];
+      if (isPlain(output.dtype)) return [anyBounds(output)];
       const { combine, bends = [] } = arithmeticOf(view);
       const [low, high] = activationRange(view.attrs.activation, output);
       const [a, b] = inputs as readonly [ChannelBounds, ChannelBounds];
@@ -125,15 +123,10 @@ export function binary<A extends BinaryAttrs>(
   };
 }
 
-/** An operator that takes types that are not quantized alone, without a fused activation. */
-export function plainBinary<A extends BinaryAttrs>(name: string, plain: PlainPair): OpDef<A> {
-  const none = () => ({ combine: Math.max, numbers: {} });
-  return binary<A>(name, none, { quantized: [], hasActivation: false, plain });
-}
-
 /** TFLM ignores a fused activation of int32. */
 function requirePlainActivation(view: NodeView<BinaryAttrs>): void {
-  const { activation } = view.attrs;
+  // Operators without one have no such attribute.
+  const { activation = 'none' } = view.attrs;
   const known = outputOf(view).dtype === 'float32' ? realActivations : noActivation;
   if (known.includes(activation)) return;
   throw new BonsaiError(

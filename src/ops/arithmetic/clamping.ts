@@ -2,7 +2,6 @@
 import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
-import { clampReal, realRange } from './plain.js';
 import { activationRange, type Clamp, clamp } from './quant.js';
 import { elementQuant, requireSymmetric, rescaler } from './rescale.js';
 
@@ -16,12 +15,4 @@ export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scal
   requireSymmetric(view);
   const [low, high] = activationRange(activation, outputOf(view));
   return (q) => clamp(rescale(q - inputZeroPoint) + outputZeroPoint, low, high);
-}
-
-/** RELU has no upper bound where it is no fused activation: infinity stays. */
-export type RealClamp = Exclude<Clamp, 'none' | 'relu'>;
-
-export function clampedTo(activation: RealClamp): Scalar {
-  const range = realRange(activation);
-  return (x) => clampReal(x, range);
 }

@@ -1,12 +1,5 @@
-/**
- * Functions of elements that stand for themselves: of float32, which is not quantized, of int32 and
- * of bool. Sums, differences and products of int32 wrap.
- */
-import type { DType } from '../../ir/graph.js';
+/** Activations of elements that stand for themselves: of float32, which is not quantized, and of int32. */
 import type { Activation, Clamp } from './quant.js';
-
-/** A function of two elements for each type that has it; results are rounded as they are stored. */
-export type PlainPair = Partial<Readonly<Record<DType, (a: number, b: number) => number>>>;
 
 /** The activations that float32 results can have, and those that others can. */
 export const noActivation: readonly Activation[] = ['none'];

@@ -23,7 +23,8 @@ export function functionKey(template: string, call: KernelCall, optimize: Optimi
   const sorted = (record: Readonly<Record<string, unknown>>) => Object.entries(record).sort();
   const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
   const types = call.types === undefined ? [] : [sorted(call.types)];
-  return JSON.stringify([template, sorted(call.flags), numbers, ...types]);
+  const expressions = call.expressions === undefined ? [] : [sorted(call.expressions)];
+  return JSON.stringify([template, sorted(call.flags), numbers, ...types, ...expressions]);
 }
 
 /** Bytes of a call's constants. */
