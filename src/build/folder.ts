@@ -1,5 +1,7 @@
 /** Folders that bonsaic writes as a whole: the old version or the new one is there, never a mixture. */
 import {
+  accessSync,
+  constants,
   cpSync,
   existsSync,
   linkSync,
@@ -16,7 +18,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { isUnfinished, probeFolder, removeUnfinished, syncFile, syncFolder } from '../durable.js';
+import {
+  isUnfinished,
+  probeFolder,
+  removeIfAllowed,
+  removeUnfinished,
+  syncFile,
+  syncFolder,
+} from '../durable.js';
 import { BonsaiError, InternalError, isSystemError, unlessRefused, writing } from '../errors.js';
 import { makeFolders, removeEmpty } from '../files.js';
 import { owe } from '../leaving.js';
@@ -81,6 +90,7 @@ export function writeFolder(
       made = makeFolders(dirname(target));
       release = claim(target);
       recover(kind, target);
+      checkRecovered(target, directory);
       checkReplaceable(kind, target, directory);
       if (!force) checkUnedited(kind, target, directory, files);
       try {
@@ -115,6 +125,7 @@ function writeVersion(
       return;
     }
     writeInside(fresh, sumsFile, sumsOf(files));
+    checkRemovable(target, directory);
     if (existsSync(target)) keepOthers(kind, target, fresh, directory);
     if (!isTemporary(fresh)) syncFolders(fresh);
   } finally {
@@ -139,6 +150,7 @@ export function checkFolder(
     const target = placeOf(directory);
     checkReplaceable(kind, target, directory);
     if (!force) checkUnedited(kind, target, directory, new Map());
+    checkRemovable(target, directory);
     probe(target);
   });
 }
@@ -204,9 +216,17 @@ function recover(kind: FolderKind, target: string): void {
     // Until the names are on the disk, the old version may be the only one. A disk that takes nothing
     // any more keeps no recovery from its end.
     if (!isTemporary(target)) unlessRefused(() => syncFolder(dirname(target)), undefined);
-    if (kind.isOurs(target)) rmSync(old, { recursive: true, force: true });
+    if (kind.isOurs(target)) removeIfAllowed(old);
   }
-  rmSync(fresh, { recursive: true, force: true });
+  removeIfAllowed(fresh);
+}
+
+/** A reader needs the folder alone; a writer needs the names beside it. @throws BonsaiError 'usage' */
+function checkRecovered(target: string, directory: string): void {
+  const left = Object.values(besides(target)).find((path) => existsSync(path));
+  if (left === undefined) return;
+  const what = `an earlier command has left ${left}, which may not be removed by you`;
+  throw new BonsaiError('usage', directory, what, 'remove it, or give a new directory: -o DIR');
 }
 
 /** Swaps the versions; the new one is complete before the old one is moved. */
@@ -221,7 +241,7 @@ function exchange(target: string): void {
     throw error;
   }
   if (!isTemporary(target)) syncFolder(dirname(target));
-  rmSync(old, { recursive: true, force: true });
+  removeIfAllowed(old);
 }
 
 /** Has a folder and those in it on the disk. */
@@ -339,6 +359,31 @@ function checkReplaceable(kind: FolderKind, target: string, directory: string): 
   if (readdirSync(target).length === 0) return;
   const what = kind.refusalOf(target);
   if (what !== null) throw refusal(directory, what);
+}
+
+/** @throws BonsaiError 'usage' where the old version could not be removed once the new one is there */
+function checkRemovable(target: string, directory: string): void {
+  const place = existsSync(target) ? lockedIn(target) : null;
+  if (place === null) return;
+  const where = join(directory, relative(target, place));
+  const hint = 'make it yours (chown -R), or give a new directory: -o DIR';
+  throw new BonsaiError('usage', where, 'may not be changed by you', hint);
+}
+
+/** A folder that this user cannot empty, as one that root or a container has made; null: there is none. */
+function lockedIn(folder: string): string | null {
+  const entries = unlessRefused(() => readdirSync(folder, { withFileTypes: true }), null);
+  if (entries === null) return folder;
+  const isFree = () => {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return true;
+  };
+  if (entries.length > 0 && !unlessRefused(isFree, false)) return folder;
+  for (const entry of entries.filter((entry) => entry.isDirectory())) {
+    const locked = lockedIn(join(folder, entry.name));
+    if (locked !== null) return locked;
+  }
+  return null;
 }
 
 function checkUnedited(

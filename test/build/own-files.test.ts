@@ -1,6 +1,8 @@
 /** Folders that compile wrote, and what users change and add there. */
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -16,8 +18,9 @@ import { dirname, join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { writeProject } from '../../src/build/project.js';
 import { BonsaiError } from '../../src/errors.js';
+import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';
-import { needs } from '../support/skip.js';
+import { needs, skip } from '../support/skip.js';
 
 const model = resolve('examples/activity/activity.tflite');
 
@@ -165,6 +168,68 @@ function ownMain(out: string): string {
   const includes = '#include "activity.h"\n#include "blink.h"\n';
   return `${includes}${text.replace('bonsai_port_start();', 'bonsai_port_start();\n    blink(ACTIVITY_ARENA_BYTES);')}`;
 }
+
+describe('folders that another user has made', () => {
+  const isRoot = process.getuid?.() === 0;
+  /** Any user but root. */
+  const other = isRoot ? { uid: 65534, gid: 65534 } : {};
+  let home: string;
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [cliPath, ...args], {
+      ...{ cwd: home, encoding: 'utf8', ...other },
+      env: { ...process.env, HOME: home, TMPDIR: home },
+    });
+  const compile = (...more: string[]) =>
+    run('compile', 'm.tflite', '--target', 'host', '-o', 'out', ...more);
+  /** Takes a folder's permissions: the other user's where this is root. */
+  const lock = (path: string) => {
+    chmodSync(path, 0o555);
+    if (isRoot) chownSync(path, 0, 0);
+  };
+
+  beforeEach(function () {
+    home = mkdtempSync(join(tmpdir(), 'bonsaic-other-'));
+    cpSync(model, join(home, 'm.tflite'));
+    if (isRoot) chownSync(home, other.uid ?? 0, other.gid ?? 0);
+    if (run('--version').status !== 0) skip(this, 'the tests are in a folder of root alone');
+    expect(compile().stderr).not.to.include('error');
+  });
+  afterEach(() => rmSync(home, { recursive: true }));
+
+  it('a folder in it: refused before anything is renamed, and readers go on', () => {
+    const app = join(home, 'out/app/mine');
+    mkdirSync(app, { recursive: true });
+    writeFileSync(join(app, 'notes'), '');
+    lock(app);
+    try {
+      const { status, stderr } = compile('--optimize', 'size');
+      expect(status, stderr).to.equal(1);
+      expect(stderr).to.match(
+        /error: out\/app(\/mine)?: may not be changed by you\n {2}→ make it yours/,
+      );
+      expect(run('build', 'out').status).to.equal(0);
+      expect(readdirSync(home).filter((name) => /^\.out/.test(name))).to.deep.equal([]);
+    } finally {
+      chmodSync(app, 0o755);
+    }
+  });
+
+  it('an old version that is left: readers go on, a writer is told of it', () => {
+    const old = join(home, '.out.bonsaic-old');
+    mkdirSync(join(old, 'build'), { recursive: true });
+    writeFileSync(join(old, 'build/m.o'), '');
+    lock(join(old, 'build'));
+    try {
+      const { status, stderr } = run('build', 'out');
+      expect(status, stderr).to.equal(0);
+      const refused = compile('--optimize', 'size');
+      expect(refused.status, refused.stderr).to.equal(1);
+      expect(refused.stderr).to.match(/has left .*\/\.out\.bonsaic-old, which may not be removed/);
+    } finally {
+      chmodSync(join(old, 'build'), 0o755);
+    }
+  });
+});
 
 describe("the user's own code in app/", () => {
   const place = (path: string) => {
