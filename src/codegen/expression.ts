@@ -24,8 +24,8 @@ interface Text {
 }
 
 const precedences = {
-  ...{ conditional: 0, or: 1, and: 2, equality: 3, relational: 4 },
-  ...{ sum: 5, product: 6, prefix: 7, primary: 8 },
+  ...{ conditional: 0, logic: 1, equality: 2, relational: 3 },
+  ...{ sum: 4, product: 5, prefix: 6, primary: 7 },
 };
 
 /** Operators between two operands. */
@@ -36,7 +36,7 @@ const infix: Partial<
   ...{ equal: ['==', 'equality'], not_equal: ['!=', 'equality'] },
   ...{ less: ['<', 'relational'], less_equal: ['<=', 'relational'] },
   ...{ greater: ['>', 'relational'], greater_equal: ['>=', 'relational'] },
-  ...{ and: ['&&', 'and'], or: ['||', 'or'] },
+  ...{ and: ['&&', 'logic'], or: ['||', 'logic'] },
 };
 
 const primary = (text: string): Text => ({ text, precedence: precedences.primary });
@@ -45,6 +45,12 @@ const conditional = (text: string): Text => ({ text, precedence: precedences.con
 /** In parentheses where it binds less than `least`. */
 const within = ({ text, precedence }: Text, least: keyof typeof precedences) =>
   precedence < precedences[least] ? `(${text})` : text;
+
+/** Of an operand that is written several times. */
+function nameOf({ text }: Text): string {
+  if (/^\w+$/.test(text)) return text;
+  throw new InternalError('codegen', `${text} needs a name, as it is written several times`);
+}
 
 export function expressionText(
   expression: Expression,
@@ -57,6 +63,8 @@ export function expressionText(
 
 function textOf(expression: Expression, place: Place): Text {
   const { isWhole, declared } = place;
+  const texts = expression.operands.map((operand) => textOf(operand, place));
+  const [a, b, c] = texts as [Text, Text, Text];
   switch (expression.kind) {
     case 'element':
       return primary(expression.name);
@@ -66,73 +74,66 @@ function textOf(expression: Expression, place: Place): Text {
       return { text, precedence: precedences[value < 0 ? 'prefix' : 'primary'] };
     }
     case 'named': {
-      const { name, of } = expression;
-      const type = isWhole ? 'int32_t' : 'float';
-      if (!declared.has(name)) {
-        declared.set(name, `const ${type} ${name} = ${textOf(of, place).text};`);
-      }
+      const { name } = expression;
+      declared.set(name, `const ${isWhole ? 'int32_t' : 'float'} ${name} = ${a.text};`);
       return primary(name);
     }
     case 'clamp': {
-      const { of, low, high } = expression;
-      const x = nameOf(of, place);
-      const below = `${x} < ${float(low)} ? ${float(low)}`;
+      const [x, low, high] = [nameOf(a), float(expression.low), float(expression.high)];
       const above =
-        high === Number.POSITIVE_INFINITY ? '' : `${x} > ${float(high)} ? ${float(high)} : `;
-      return conditional(`${below} : ${above}${x}`);
+        expression.high === Number.POSITIVE_INFINITY ? x : `${x} > ${high} ? ${high} : ${x}`;
+      return conditional(`${x} < ${low} ? ${low} : ${above}`);
     }
-    case 'choice': {
-      const [condition, yes, no] = expression.operands.map((each) => textOf(each, place)) as [
-        ...[Text, Text, Text],
-      ];
-      return conditional(`${within(condition, 'or')} ? ${yes.text} : ${no.text}`);
-    }
+    case 'choice':
+      return conditional(`${within(a, 'logic')} ? ${b.text} : ${c.text}`);
     case 'operation':
-      return operationText(expression.operation, expression.operands, place);
+      return operationText(expression.operation, texts, place);
   }
 }
 
-/** Of an operand that is written several times. */
-function nameOf(operand: Expression, place: Place): string {
-  if (operand.kind === 'element' || operand.kind === 'named') return textOf(operand, place).text;
-  throw new InternalError('codegen', `an operand that is a ${operand.kind} needs a name`);
-}
-
-function operationText(operation: Operation, operands: readonly Expression[], place: Place): Text {
-  if (operation === 'maximum' || operation === 'minimum') {
-    const [a, b] = operands.map((each) => nameOf(each, place));
-    return conditional(`${a} ${operation === 'maximum' ? '>' : '<'} ${b} ? ${a} : ${b}`);
-  }
-  const texts = operands.map((each) => textOf(each, place));
-  if (operation === 'neg')
-    return { text: `-${within(texts[0] as Text, 'prefix')}`, precedence: precedences.prefix };
-  const [sign, binding] = infix[operation] ?? [null, 'primary'];
-  if (sign === null) return callText(operation, texts, place);
+function operationText(operation: Operation, texts: readonly Text[], place: Place): Text {
   const [a, b] = texts as [Text, Text];
-  if (place.isWhole && operation in wholeText) {
-    return wholeText[operation as keyof typeof wholeText](a, b, sign);
-  }
+  if (operation === 'neg')
+    return { text: `-${within(a, 'prefix')}`, precedence: precedences.prefix };
+  const special = (place.isWhole ? ofIntegers : ofAll)[operation];
+  if (special !== undefined) return special(a, b);
+  const [sign, binding] = infix[operation] ?? [];
+  if (sign === undefined || binding === undefined) return callText(operation, texts, place);
   const precedence = precedences[binding];
-  const right = b.precedence <= precedence ? `(${b.text})` : b.text;
-  return { text: `${within(a, binding)} ${sign} ${right}`, precedence };
+  const strictly = (operand: Text) =>
+    operand.precedence <= precedence ? `(${operand.text})` : operand.text;
+  // From the left are sums and products; compilers warn where others are.
+  const left = ['sum', 'product'].includes(binding) ? within(a, binding) : strictly(a);
+  return { text: `${left} ${sign} ${strictly(b)}`, precedence };
 }
 
-/** Of int32: what overflows wraps, and a quotient by 0 is 0. */
-const wrapped = (a: Text, b: Text, sign: string) =>
+type Special = Partial<Readonly<Record<Operation, (a: Text, b: Text) => Text>>>;
+
+const chosen = (sign: string) => (a: Text, b: Text) =>
+  conditional(`${nameOf(a)} ${sign} ${nameOf(b)} ? ${a.text} : ${b.text}`);
+const ofAll: Special = { maximum: chosen('>'), minimum: chosen('<') };
+
+const wrapped = (sign: string) => (a: Text, b: Text) =>
   primary(`(int32_t)((uint32_t)${within(a, 'prefix')} ${sign} (uint32_t)${within(b, 'prefix')})`);
-const quotient = ({ text: a }: Text, { text: b }: Text) =>
-  conditional(`${b} == 0 ? 0 : ${b} == -1 ? (int32_t)(0 - (uint32_t)${a}) : ${a} / ${b}`);
-const wholeText = { add: wrapped, sub: wrapped, mul: wrapped, div: quotient };
+
+/** Of int32 what overflows wraps, and a quotient by 0 is 0. */
+const ofIntegers: Special = {
+  ...{ ...ofAll, add: wrapped('+'), sub: wrapped('-'), mul: wrapped('*') },
+  div(a, b) {
+    const [x, y] = [nameOf(a), nameOf(b)];
+    return conditional(`${y} == 0 ? 0 : ${y} == -1 ? (int32_t)(0 - (uint32_t)${x}) : ${x} / ${y}`);
+  },
+};
 
 /** A call of a helper, which mostly has the operation's name. */
-function callText(operation: Operation, operands: readonly Text[], { isWhole, use }: Place): Text {
-  const texts = operands.map(({ text }) => text);
+function callText(operation: Operation, texts: readonly Text[], { isWhole, use }: Place): Text {
+  const operands = texts.map(({ text }) => text);
   const call = (name: string, ...more: readonly string[]) =>
-    primary(`${use(`portable/${name}`)}(${[...texts, ...more].join(', ')})`);
+    primary(`${use(`portable/${name}`)}(${[...operands, ...more].join(', ')})`);
   switch (operation) {
     case 'abs': {
       const [bits, value] = [use('portable/bits_of_float'), use('portable/float_of_bits')];
-      return primary(`${value}(${bits}(${texts[0]}) & 0x7fffffff)`);
+      return primary(`${value}(${bits}(${operands[0]}) & 0x7fffffff)`);
     }
     case 'sin':
       return call('real_circular', '0');

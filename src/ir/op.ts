@@ -156,7 +156,7 @@ export interface Absorption {
 }
 
 export interface OpDef<A extends object = Attrs> {
-  /** The file's name in src/ops. */
+  /** Its file's name in src/ops, or its row's in scalar.ts there. */
   readonly name: string;
   /**
    * The types of computed inputs and of outputs that `check`, `evaluate` and the kernels know.

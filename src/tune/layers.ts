@@ -1,5 +1,6 @@
 /** The layers on which the costs of kernels are measured. */
 import type { Attrs, DType, Shape } from '../ir/graph.js';
+import { scalars } from '../ops/scalar.js';
 
 export interface Layer {
   readonly op: string;
@@ -132,34 +133,29 @@ const float32 = (op: string, inputs: readonly Shape[], attrs: Attrs = {}): Layer
   dtype: 'float32',
 });
 
-const realFunctions: readonly (readonly [op: string, attrs?: Attrs])[] = [
-  ['real_function', { function: 'sin' }],
-  ['exp'],
-  ['log'],
-  ...['abs', 'neg', 'sqrt', 'rsqrt', 'elu', 'relu', 'relu6', 'hard_swish'].map(
-    (op) => [op] as const,
-  ),
-  ...['logistic', 'tanh'].map((op) => [op, { algorithm: 'fixed' }] as const),
-  ['leaky_relu', { alpha: 0.25 }],
-  ...['square', 'cos', 'floor', 'ceil', 'round'].map(
-    (name) => ['real_function', { function: name }] as const,
-  ),
-];
-const realPairs = [
-  ...['pow', 'floor_mod', 'floor_div', 'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'prelu'],
-  'squared_difference',
-];
+/** They come first: of a template's first layers the size of its code is measured. */
+const mostCode: ReadonlySet<string> = new Set(['sin', 'pow']);
 
-/** Functions of one float32, and of two; those with the most code come first, for its size. */
+/** Operators of float32 elements, with the attributes that choose their functions. */
+const realFunctions = [...scalars.values()]
+  .filter(({ types }) => types.includes('float32'))
+  .flatMap(({ name, isPair, examples, functionOf }) =>
+    examples.map((attrs) => ({ op: name, isPair, attrs, ...functionOf(attrs) })),
+  )
+  .sort((a, b) => Number(mostCode.has(b.term)) - Number(mostCode.has(a.term)));
+const layersOf = (pairs: boolean, shapes: readonly Shape[]) =>
+  realFunctions
+    .filter(({ op, isPair }) => isPair === pairs && op !== 'compare')
+    .map(({ op, attrs }) => float32(op, shapes, pairs ? signed : attrs));
+
+/** Functions of one float32, and of two. */
 export const realLayers: readonly Layer[] = [
-  ...[wide, odd].flatMap((shape) =>
-    realFunctions.map(([op, attrs]) => float32(op, [shape], attrs)),
-  ),
+  ...[wide, odd].flatMap((shape) => layersOf(false, [shape])),
   ...[
     [wide, wide],
     [odd, odd],
     [repeated, [5]],
-  ].flatMap((shapes) => realPairs.map((op) => float32(op, shapes, signed))),
+  ].flatMap((shapes) => layersOf(true, shapes)),
   ...[wide, odd].flatMap((shape): Layer[] => [
     { op: 'dequantize', inputs: [shape], attrs: {}, outputType: 'float32' },
     { op: 'quantize', inputs: [shape], attrs: {}, dtype: 'float32', outputType: 'int8' },

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { simulators } from '../../src/device/index.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { operators } from '../../src/ops/index.js';
+import { scalarOperators, scalars } from '../../src/ops/scalar.js';
 import { flashSettings } from '../../src/target/flash.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 
@@ -39,8 +40,13 @@ const page = readFileSync(new URL('docs/architecture.md', root), 'utf8');
 
 describe('docs: what an extension touches', () => {
   const lists = ['ops/index', 'kernels/index', 'import/tflite/ops', 'compress/ops/index'];
+  /** Of element-wise ones; with arithmetic of their own for quantized elements they have a file, too. */
+  const scalarLists = ['ops/scalar', 'import/tflite/ops'];
+  const ofRows = new Set(scalarOperators.map(({ name }) => name));
+  /** The language in which the row is written has operations of the same names. */
+  const language = ['ops/arithmetic/expression', 'codegen/expression'];
 
-  describe('an operator: its file and a line in each of four lists', () => {
+  describe('an operator: its file and a line in each of four lists; an element-wise one: a row', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
       ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain', 'ops/while']],
@@ -124,10 +130,13 @@ describe('docs: what an extension touches', () => {
         const others = all
           .map((path) => path.replace(/^src\/(.*)\.ts$/, '$1'))
           .filter((path) => path !== `ops/${name}`);
-        expect(others).to.include.members(lists);
+        const own = scalars.has(name) ? scalarLists : lists;
+        expect(others).to.include.members(own);
+        if (ofRows.has(name)) expect(others).not.to.include('ops/index');
+        const allowed = [...lists, ...(scalars.has(name) ? [...scalarLists, ...language] : [])];
         const besides = others
           .filter(
-            (path) => !lists.includes(path) && !/^(kernels|tune|device|compress)\//.test(path),
+            (path) => !allowed.includes(path) && !/^(kernels|tune|device|compress)\//.test(path),
           )
           .filter(
             // A second format names operators that it has, and so does --stream; a new operator need
@@ -144,7 +153,7 @@ describe('docs: what an extension touches', () => {
     });
 
     it('the page names the lists', () => {
-      for (const list of lists) expect(page).to.include(`\`${list}.ts\``);
+      for (const list of [...lists, ...scalarLists]) expect(page).to.include(`\`${list}.ts\``);
     });
   });
 

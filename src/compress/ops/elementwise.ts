@@ -1,10 +1,25 @@
-/** Operators of elements that are no expressions, and products of matrices. */
+/** Element-wise operators, and products of matrices. */
 import type { Tensor } from '../../ir/graph.js';
+import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
 import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
+import { scalars } from '../../ops/scalar.js';
 import { broadcasting, type SelectAttrs } from '../../ops/select.js';
 import { broadcastShapes } from '../../ops/shape/broadcast.js';
 import type { TfTensor } from '../tensorflow.js';
-import { operand, type Trace } from './trace.js';
+import { traced } from './expression.js';
+import { activate, operand, type Trace } from './trace.js';
+
+/** Of operators that are expressions (ops/scalar.ts). */
+export const scalarTraces: Readonly<Record<string, Trace>> = Object.fromEntries(
+  [...scalars].map(([name, { functionOf, isPair }]): [string, Trace] => [
+    name,
+    (tf, { attrs }, inputs) => {
+      const elements = { x: operand(inputs, 0), ...(isPair ? { y: operand(inputs, 1) } : {}) };
+      const { activation = 'none' } = attrs as Partial<BinaryAttrs>;
+      return [activate(tf, traced(tf, functionOf(attrs).f, elements), activation)];
+    },
+  ]),
+);
 
 export const batchMatmul: Trace<BatchMatmulAttrs> = (tf, { attrs }, inputs) => {
   const [a, b] = [operand(inputs, 0), operand(inputs, 1)];

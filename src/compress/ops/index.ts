@@ -3,7 +3,7 @@ import { InternalError } from '../../errors.js';
 import type { Node } from '../../ir/graph.js';
 import { conv2d } from './conv2d.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
-import { addN, batchMatmul, same, select } from './elementwise.js';
+import { addN, batchMatmul, same, scalarTraces, select } from './elementwise.js';
 import { fullyConnected } from './fully_connected.js';
 import {
   argExtreme,
@@ -27,7 +27,6 @@ import {
   untraced,
 } from './movement.js';
 import { averagePool2d, l2Pool2d, maxPool2d } from './pools.js';
-import { scalarTraces } from './scalar.js';
 import type { Trace } from './trace.js';
 import { transposeConv } from './transpose_conv.js';
 

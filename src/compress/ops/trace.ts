@@ -2,7 +2,9 @@
 import { BonsaiError } from '../../errors.js';
 import type { NodeView } from '../../ir/graph.js';
 import type { Activation } from '../../ops/arithmetic/quant.js';
+import { scalars } from '../../ops/scalar.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
+import { traced } from './expression.js';
 
 /**
  * An operator on float32 tensors, differentiable: what `evaluate` means before quantization.
@@ -16,25 +18,15 @@ export type Trace<A extends object = object> = (
 ) => readonly TfTensor[];
 
 export function activate(tf: Tf, x: TfTensor, activation: Activation): TfTensor {
-  switch (activation) {
-    case 'none':
-      return x;
-    case 'relu':
-      return tf.relu(x);
-    case 'relu6':
-      return tf.clipByValue(x, 0, 6);
-    case 'relu_n1_to_1':
-      return tf.clipByValue(x, -1, 1);
-    case 'tanh':
-      return tf.tanh(x);
-    case 'sign_bit':
-      throw new BonsaiError(
-        'unsupported-attribute',
-        'fused sign_bit',
-        'has no gradient',
-        'put the activation behind the layer as an operator of its own',
-      );
-  }
+  if (activation === 'none') return x;
+  const scalar = scalars.get(activation);
+  if (scalar !== undefined) return traced(tf, scalar.functionOf({}).f, { x });
+  throw new BonsaiError(
+    'unsupported-attribute',
+    `fused ${activation}`,
+    'has no gradient',
+    'put the activation behind the layer as an operator of its own',
+  );
 }
 
 /** Input `position`, which every graph that was checked has. */

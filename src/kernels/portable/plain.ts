@@ -9,7 +9,7 @@ import { type CompareAttrs, type Scaling, scalingsOf } from '../../ops/compare.j
 import type { ElementFunction, ScalarOperator } from '../../ops/scalar.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk, runsOf } from '../layout/walk.js';
-import type { Kernel, KernelCall, KernelVariant, Table } from '../variant.js';
+import type { Kernel, KernelVariant, Table } from '../variant.js';
 import { clampTable } from './real.js';
 
 /** The kernel of the function of a node's elements. */
@@ -58,7 +58,11 @@ const ofType = (of: Expression, type: DType) => ({ of, isWhole: isInteger(type) 
 function pairKernel(view: NodeView<object>, { functionOf, hasActivation }: ScalarOperator): Kernel {
   const { f, cycles, term } = functionOf(view.attrs);
   const count = elementCount(outputOf(view).shape);
-  const scalings = view.node.op === 'compare' ? scalingsOf(view as NodeView<CompareAttrs>) : null;
+  const [element, result] = [inputOf(view, 0).dtype, outputOf(view).dtype];
+  const isCompared = view.node.op === 'compare';
+  const scalings = isCompared ? scalingsOf(view as NodeView<CompareAttrs>) : null;
+  const { activation = 'none' } = view.attrs as { readonly activation?: Activation };
+  const clamped = hasActivation && result === 'float32';
   return {
     scratchBytes: 0,
     work: () => ({
@@ -66,32 +70,18 @@ function pairKernel(view: NodeView<object>, { functionOf, hasActivation }: Scala
       ...(scalings === null ? {} : { scaled: { count, cycles: scaledCycles } }),
       ...runsOf(view),
     }),
-    calls: () => [pairCall(view, { f, term, hasActivation, scalings })],
-  };
-}
-
-interface PairTraits {
-  readonly f: Expression;
-  readonly term: string;
-  readonly hasActivation: boolean;
-  /** null where elements stand for themselves. */
-  readonly scalings: readonly [Scaling, Scaling] | null;
-}
-
-function pairCall(
-  view: NodeView<object>,
-  { f, term, hasActivation, scalings }: PairTraits,
-): KernelCall {
-  const walk = operandWalk(view);
-  const [element, result] = [inputOf(view, 0).dtype, outputOf(view).dtype];
-  const { activation = 'none' } = view.attrs as { readonly activation?: Activation };
-  const clamped = hasActivation && result === 'float32';
-  return {
-    ...{ inputs: walk.inputs, outputs: [0], types: { element, result } },
-    flags: { ...walk.flags, clamped, scaled: scalings !== null, [term]: true },
-    expressions: { f: ofType(f, element) },
-    numbers: { ...walk.numbers, ...(scalings === null ? {} : scalingNumbers(scalings)) },
-    tables: { ...walk.tables, ...(clamped ? { bounds: clampTable(activation) } : {}) },
+    calls() {
+      const walk = operandWalk(view);
+      return [
+        {
+          ...{ inputs: walk.inputs, outputs: [0], types: { element, result } },
+          flags: { ...walk.flags, clamped, scaled: scalings !== null, [term]: true },
+          expressions: { f: ofType(f, element) },
+          numbers: { ...walk.numbers, ...(scalings === null ? {} : scalingNumbers(scalings)) },
+          tables: { ...walk.tables, ...(clamped ? { bounds: clampTable(activation) } : {}) },
+        },
+      ];
+    },
   };
 }
 

@@ -82,37 +82,30 @@ function wholePower(a: number, b: number): number {
   return power;
 }
 
-export type Expression =
+export type Expression = { readonly operands: readonly Expression[] } & (
   | { readonly kind: 'element'; readonly name: 'x' | 'y' }
   /** A float32, or an integer. */
   | { readonly kind: 'constant'; readonly value: number }
-  | {
-      readonly kind: 'operation';
-      readonly operation: Operation;
-      readonly operands: readonly Expression[];
-    }
-  /** `of`, or the bound that it exceeds; NaN stays. */
-  | {
-      readonly kind: 'clamp';
-      readonly of: Expression;
-      readonly low: number;
-      readonly high: number;
-    }
+  | { readonly kind: 'operation'; readonly operation: Operation }
+  /** The operand, or the bound that it exceeds; NaN stays. */
+  | { readonly kind: 'clamp'; readonly low: number; readonly high: number }
   /** The second operand where the first, a relation, holds; else the third. */
-  | { readonly kind: 'choice'; readonly operands: readonly [Expression, Expression, Expression] }
-  /** A value that is used several times. */
-  | { readonly kind: 'named'; readonly name: string; readonly of: Expression };
+  | { readonly kind: 'choice' }
+  /** The operand, which is used several times. */
+  | { readonly kind: 'named'; readonly name: string }
+);
 
 type Operand = Expression | number;
 
 const expressionOf = (operand: Operand): Expression =>
-  typeof operand === 'number' ? { kind: 'constant', value: fround(operand) } : operand;
+  typeof operand === 'number'
+    ? { kind: 'constant', value: fround(operand), operands: [] }
+    : operand;
 
 const operator =
   (operation: Operation) =>
   (...operands: readonly Operand[]): Expression => ({
-    ...{ kind: 'operation', operation },
-    operands: operands.map(expressionOf),
+    ...{ kind: 'operation', operation, operands: operands.map(expressionOf) },
   });
 
 /** Constructors: `mul(x, add(x, 3))`. */
@@ -120,37 +113,30 @@ export const operations = Object.fromEntries(
   Object.keys(real).map((name) => [name, operator(name as Operation)]),
 ) as Readonly<Record<Operation, (...operands: readonly Operand[]) => Expression>>;
 
-export const x: Expression = { kind: 'element', name: 'x' };
-export const y: Expression = { kind: 'element', name: 'y' };
+export const x: Expression = { kind: 'element', name: 'x', operands: [] };
+export const y: Expression = { kind: 'element', name: 'y', operands: [] };
 
 export const clamped = (of: Expression, low: number, high: number): Expression => ({
-  ...{ kind: 'clamp', of, low, high },
+  ...{ kind: 'clamp', operands: [of], low, high },
 });
 
 export const choice = (condition: Expression, yes: Operand, no: Operand): Expression => ({
-  ...{ kind: 'choice', operands: [condition, expressionOf(yes), expressionOf(no)] },
+  ...{ kind: 'choice', operands: [condition, yes, no].map(expressionOf) },
 });
 
-export const named = (name: string, of: Expression): Expression => ({ kind: 'named', name, of });
+export const named = (name: string, of: Expression): Expression => ({
+  ...{ kind: 'named', name, operands: [of] },
+});
 
 /** Whether it is a function of two elements. */
 export function isPair(expression: Expression): boolean {
-  switch (expression.kind) {
-    case 'element':
-      return expression.name === 'y';
-    case 'constant':
-      return false;
-    case 'operation':
-    case 'choice':
-      return expression.operands.some(isPair);
-    default:
-      return isPair(expression.of);
-  }
+  return expression === y || expression.operands.some(isPair);
 }
 
 /** The expression as a function of numbers: of float32, or of integers and bools. */
 export function evaluator(expression: Expression, isWhole: boolean): Evaluator {
-  const of = (part: Expression) => evaluator(part, isWhole);
+  const operands = expression.operands.map((operand) => evaluator(operand, isWhole));
+  const [first, second = first, third] = operands as [Evaluator, Evaluator?, Evaluator?];
   switch (expression.kind) {
     case 'element':
       return expression.name === 'x' ? (a) => a : (_, b) => b as number;
@@ -158,19 +144,15 @@ export function evaluator(expression: Expression, isWhole: boolean): Evaluator {
       return () => expression.value;
     case 'operation': {
       const compute = (isWhole ? whole : real)[expression.operation] as Function;
-      const [first, second = first] = expression.operands.map(of) as [Evaluator, Evaluator?];
       return (a, b) => compute(first(a, b), second(a, b));
     }
     case 'clamp': {
-      const value = of(expression.of);
       const range = [expression.low, expression.high] as const;
-      return (a, b) => clampReal(value(a, b), range);
+      return (a, b) => clampReal(first(a, b), range);
     }
-    case 'choice': {
-      const [condition, yes, no] = expression.operands.map(of) as [Evaluator, Evaluator, Evaluator];
-      return (a, b) => (condition(a, b) === 0 ? no(a, b) : yes(a, b));
-    }
+    case 'choice':
+      return (a, b) => (first(a, b) === 0 ? (third as Evaluator) : second)(a, b);
     case 'named':
-      return of(expression.of);
+      return first;
   }
 }
