@@ -3,7 +3,7 @@ const layers = [
   ['errors', 'durable', 'files', 'issues', 'leaving', 'nearest', 'printable', 'progress', 'version'],
   ['ir'],
   ['ops'],
-  ['import', 'write', 'passes', 'analysis'],
+  ['formats', 'passes', 'analysis'],
   ['target', 'config'],
   ['kernels'],
   ['plan'],

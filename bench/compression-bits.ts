@@ -16,7 +16,7 @@ import { split } from '../src/compress/data/split.js';
 import { integerRunner } from '../src/compress/integer.js';
 import { quantizedSamples } from '../src/compress/score.js';
 import { loadBackend, type Tf } from '../src/compress/tensorflow.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
 import { mainGraph } from '../src/ir/graph.js';
 
 const { values } = parseArgs({

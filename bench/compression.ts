@@ -20,10 +20,10 @@ import { lower } from '../src/compress/quantize/lower.js';
 import { type GivenSettings, settingsOf } from '../src/compress/recipe.js';
 import type { TrainOptions } from '../src/compress/train/loop.js';
 import { makeWorkshop } from '../src/compress/workshop.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
+import { writeTflite } from '../src/formats/tflite/write.js';
 import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
 import type { Progress } from '../src/progress.js';
-import { writeTflite } from '../src/write/tflite.js';
 import { runOn } from './board.js';
 import { type Result, tableOf, writeDocument } from './compression-table.js';
 

@@ -22,7 +22,8 @@ import { type SettingsOf, settingsOf } from '../src/compress/recipe.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../src/compress/score.js';
 import { quantizeStep } from '../src/compress/steps/quantize.js';
 import { type BackendName, loadBackend, type Tf } from '../src/compress/tensorflow.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
+import { writeTflite } from '../src/formats/tflite/write.js';
 import {
   elementCount,
   type Graph,
@@ -31,7 +32,6 @@ import {
   type Tensor,
   tensorOf,
 } from '../src/ir/graph.js';
-import { writeTflite } from '../src/write/tflite.js';
 import { runOn } from './board.js';
 import { replaceSection } from './document.js';
 

@@ -11,7 +11,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BonsaiError } from '../src/errors.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
+import { writeTflite } from '../src/formats/tflite/write.js';
 import {
   type Attrs,
   allocate,
@@ -21,7 +22,6 @@ import {
   rawBytes,
   tensorOf,
 } from '../src/ir/graph.js';
-import { writeTflite } from '../src/write/tflite.js';
 import { type GoldenCase, goldenCases, moduleOfCase } from '../test/support/golden-cases.js';
 import { runtimeOutputs } from '../test/support/tflite-runtimes.js';
 

@@ -24,7 +24,7 @@ import { makeRandom } from '../src/compress/random.js';
 import { loadBackend } from '../src/compress/tensorflow.js';
 import { runnerOf } from '../src/compress/trace.js';
 import { readInput } from '../src/files.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
 import { elementCount, type Graph, type Module, tensorOf } from '../src/ir/graph.js';
 import type { Optimize } from '../src/ir/op.js';
 import { textTable } from '../src/report/text-table.js';

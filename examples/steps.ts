@@ -10,10 +10,10 @@ import { agreement, classesOf, floatAnswers } from '../src/compress/score.js';
 import { loadBackend, type Tf } from '../src/compress/tensorflow.js';
 import { epochLine, learningCurve } from '../src/compress/train/curve.js';
 import { type TrainOptions, train, trainDefaults } from '../src/compress/train/loop.js';
-import { importModel } from '../src/import/index.js';
+import { importModel } from '../src/formats/index.js';
+import { writeTflite } from '../src/formats/tflite/write.js';
 import { type Graph, type Module, mainGraph, rawBytes } from '../src/ir/graph.js';
 import type { Say } from '../src/progress.js';
-import { writeTflite } from '../src/write/tflite.js';
 
 export type Layers = typeof import('@tensorflow/tfjs-layers');
 type Sequential = ReturnType<Layers['sequential']>;

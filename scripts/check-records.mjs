@@ -14,8 +14,8 @@ const ours = new Set([
   'src/codegen/kernels.ts routines',
   'src/codegen/kernels.ts symbols',
   'src/codegen/kernels.ts tables',
-  'src/import/tflite/rows.ts all',
-  'src/import/tflite/rows.ts attrs',
+  'src/formats/tflite/rows.ts all',
+  'src/formats/tflite/rows.ts attrs',
   'src/passes/stream-rules.ts attrs',
   'src/plan/choose/code-size.ts kernels',
   'src/plan/schedule/lower.ts routines',
@@ -26,11 +26,11 @@ const ours = new Set([
   'src/tune/fit.ts counts',
   'src/tune/trials.ts outputQuants',
   'src/tune/trials.ts patterns',
-  'src/write/flatbuffer.ts values',
-  'src/write/tflite-ops.ts attrs',
-  'src/write/tflite.ts attrs',
-  'src/write/tflite.ts back',
-  'src/write/tflite.ts wrote',
+  'src/formats/flatbuffer-writer.ts values',
+  'src/formats/tflite/writers.ts attrs',
+  'src/formats/tflite/write.ts attrs',
+  'src/formats/tflite/write.ts back',
+  'src/formats/tflite/write.ts wrote',
 ]);
 
 const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);

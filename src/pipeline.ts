@@ -26,7 +26,7 @@ import type { Emission } from './codegen/manifest.js';
 import { isSimulated, placeOf } from './device/index.js';
 import { requireLine } from './device/link.js';
 import { readBeside } from './files.js';
-import { importModel } from './import/index.js';
+import { importModel } from './formats/index.js';
 import { checkModule } from './ir/check.js';
 import { mainGraph } from './ir/graph.js';
 import type { Facts } from './ir/op.js';

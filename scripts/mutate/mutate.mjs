@@ -2,7 +2,7 @@
  * Mutation tests: Stryker changes the sources one place at a time, and a test has to fail. Numbers
  * are not among its changes: the tests' rows are for those.
  *
- *     npm run mutate                     src/plan, src/target, a tenth of src/analysis and src/import
+ *     npm run mutate                     src/plan, src/target, a tenth of src/analysis and src/formats
  *     npm run mutate -- plan/choose      the groups that have this in their name
  *     npm run mutate -- arena/search.ts  the files whose paths end in this, with their group's tests
  *     npm run mutate -- --short          without constants of modules, which take a process each
@@ -60,8 +60,8 @@ const groups = [
   },
   { name: 'target', least: 80, files: filesBelow('src/target'), tests: testsOf('target') },
   {
-    ...{ name: 'analysis and import', least: 70 },
-    files: aTenthOf(['src/analysis', 'src/import']),
+    ...{ name: 'analysis and formats', least: 70 },
+    files: aTenthOf(['src/analysis', 'src/formats']),
     tests: [...testsOf('analysis'), ...testsOf('import')],
   },
 ];

@@ -13,7 +13,7 @@ import { withOutput, writeOutput } from '../compress/output.js';
 import type { Materials } from '../compress/prepare.js';
 import { compressText } from '../compress/report.js';
 import { type BackendName, backendNames } from '../compress/tensorflow.js';
-import { readModelFile } from '../import/file.js';
+import { readModelFile } from '../formats/file.js';
 import { tellIfStopped } from '../leaving.js';
 import { figuresOn } from '../pipeline/compare.js';
 import type { Progress } from '../progress.js';

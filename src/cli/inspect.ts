@@ -1,6 +1,6 @@
 /** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
 import { type Command, Option } from 'commander';
-import { readModelFile } from '../import/file.js';
+import { readModelFile } from '../formats/file.js';
 import { printModule } from '../ir/print.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';

@@ -7,7 +7,7 @@ import type { Config } from '../config.js';
 import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
-import { readModelFile } from '../import/file.js';
+import { readModelFile } from '../formats/file.js';
 import { goals } from '../ir/op.js';
 import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import { tellIfStopped } from '../leaving.js';

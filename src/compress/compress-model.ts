@@ -1,8 +1,8 @@
 /** A float model and samples → a smaller int8 model, and what each step cost and gained. */
 import { type BonsaiError, InternalError } from '../errors.js';
+import { writeTflite } from '../formats/tflite/write.js';
 import { mainGraph } from '../ir/graph.js';
 import type { Progress, Say } from '../progress.js';
-import { writeTflite } from '../write/tflite.js';
 import { type Assessment, assessor } from './assess.js';
 import { byNearness, chooseSteps, type Effort, usualEpochs } from './choose.js';
 import { thinned } from './data/dataset.js';

@@ -1,6 +1,6 @@
 /** Graphs in float32: the form in which models are trained, pruned and observed. */
 import { BonsaiError } from '../errors.js';
-import { floatOfHalf } from '../import/half.js';
+import { floatOfHalf } from '../formats/half.js';
 import {
   type AttrValue,
   elementCount,

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
-import { readModelFile } from '../import/file.js';
-import { importModel } from '../import/index.js';
+import { readModelFile } from '../formats/file.js';
+import { importModel } from '../formats/index.js';
 import { type Graph, rawBytes, statesOf } from '../ir/graph.js';
 import type { Progress } from '../progress.js';
 import { version } from '../version.js';

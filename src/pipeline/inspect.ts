@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type LayerProof, proofsOf } from '../analysis/proofs.js';
 import { emitProgram } from '../codegen/program.js';
 import { attempt, BonsaiError, refusalOf } from '../errors.js';
-import { type SurveyedOperator, surveyModel } from '../import/index.js';
+import { type SurveyedOperator, surveyModel } from '../formats/index.js';
 import { checkNodeAlone } from '../ir/check.js';
 import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } from '../ir/graph.js';
 import { computedTypes } from '../ir/op.js';

@@ -1,8 +1,8 @@
 /** The operators that bonsaic compiles: from the importer's table, the operators' types and the kernels. */
-import { controlFlowOperators } from '../import/tflite/control-flow.js';
-import { foldedOperators } from '../import/tflite/folded.js';
-import { rows } from '../import/tflite/ops.js';
-import { variableOperators } from '../import/tflite/variables.js';
+import { controlFlowOperators } from '../formats/tflite/control-flow.js';
+import { foldedOperators } from '../formats/tflite/folded.js';
+import { rows } from '../formats/tflite/ops.js';
+import { variableOperators } from '../formats/tflite/variables.js';
 import { arenaTypes, type DType } from '../ir/dtypes.js';
 import { typesOf } from '../ir/op.js';
 import { kernelsOf } from '../kernels/index.js';

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Assessment } from '../../src/compress/assess.js';
 import { goalsFault } from '../../src/compress/goals.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import type { Optimize } from '../../src/ir/op.js';
 import { figuresOn } from '../../src/pipeline/compare.js';
 import type { DeviceJob } from '../../src/pipeline/types.js';
@@ -10,7 +11,6 @@ import type { Budgets } from '../../src/report/budgets.js';
 import { memoryOf } from '../../src/report/index.js';
 import { loadTarget } from '../../src/target/index.js';
 import { measureRuntime } from '../../src/tune/memory.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -22,12 +22,12 @@ import { quantizedSamples } from '../../src/compress/score.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
 import { constantOf, type Hooks, runnerOf } from '../../src/compress/trace.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { mainGraph, type TensorId, tensorOf } from '../../src/ir/graph.js';
 import { typesOf } from '../../src/ir/op.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { opOf } from '../../src/ops/index.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { squares, squaresNetwork } from '../support/squares.js';
 

@@ -12,10 +12,10 @@ import { makeRandom } from '../../src/compress/random.js';
 import { type Recipe, settingsOf } from '../../src/compress/recipe.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import type { Progress } from '../../src/progress.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
 

@@ -24,9 +24,9 @@ import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { readConfig } from '../../src/config.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { type Graph, mainGraph } from '../../src/ir/graph.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { head, samples } from '../support/samples.js';

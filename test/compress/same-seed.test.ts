@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeRandom } from '../../src/compress/random.js';
-import { writeTflite } from '../../src/write/tflite.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from '../support/cli.js';
 import { FloatNetwork } from '../support/float-network.js';
 

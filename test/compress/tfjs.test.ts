@@ -9,12 +9,12 @@ import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated } from '../../src/compress/quantize/scheme.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { checkModule } from '../../src/ir/check.js';
 import { elementCount, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { Random } from '../support/module.js';
 
 describe('models of TensorFlow.js in int8', () => {

@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { strFromU8, unzipSync } from 'fflate';
 import { replaceSection } from '../../bench/document.js';
 import { analyse } from '../../src/analysis/index.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { type RuntimeRounding, roundings } from '../../src/ir/rounding.js';
 import { runPasses } from '../../src/passes/index.js';

@@ -39,9 +39,9 @@ const filesWith = (...forms: readonly RegExp[]) =>
 const page = readFileSync(new URL('docs/architecture.md', root), 'utf8');
 
 describe('docs: what an extension touches', () => {
-  const lists = ['ops/index', 'kernels/index', 'import/tflite/ops', 'compress/ops/index'];
+  const lists = ['ops/index', 'kernels/index', 'formats/tflite/ops', 'compress/ops/index'];
   /** Of element-wise ones; with arithmetic of their own for quantized elements they have a file, too. */
-  const scalarLists = ['ops/scalar', 'import/tflite/ops'];
+  const scalarLists = ['ops/scalar', 'formats/tflite/ops'];
   const ofRows = new Set(scalarOperators.map(({ name }) => name));
   /** The language in which the row is written has operations of the same names. */
   const language = ['ops/arithmetic/expression', 'codegen/expression'];
@@ -49,7 +49,10 @@ describe('docs: what an extension touches', () => {
   describe('an operator: its file and a line in each of four lists; an element-wise one: a row', () => {
     /** Where operators are named besides: a pass about just these, or layers to measure. */
     const known = new Map<string, readonly string[]>([
-      ['add', ['ops/arithmetic/residual', 'passes/fuse-residuals', 'write/plain', 'ops/while']],
+      [
+        'add',
+        ['ops/arithmetic/residual', 'passes/fuse-residuals', 'formats/tflite/plain', 'ops/while'],
+      ],
       // The counter of a loop.
       ['logical', ['ops/while']],
       ['sub', ['ops/while']],
@@ -60,7 +63,7 @@ describe('docs: what an extension touches', () => {
       ],
       ['concatenation', ['passes/fuse-windows']],
       // Three operators of files are slices.
-      ['strided_slice', ['passes/fuse-windows', 'import/tflite/slices']],
+      ['strided_slice', ['passes/fuse-windows', 'formats/tflite/slices']],
       [
         'conv2d',
         [
@@ -81,7 +84,7 @@ describe('docs: what an extension touches', () => {
         'pad',
         [
           ...['ops/arithmetic/accumulator-bounds', 'ops/shape/phases'],
-          ...['passes/fuse-pads', 'write/plain'],
+          ...['passes/fuse-pads', 'formats/tflite/plain'],
         ],
       ],
       // A command has the same name.
@@ -90,7 +93,7 @@ describe('docs: what an extension touches', () => {
       [
         'reshape',
         [
-          ...['ops/shape/same-elements', 'import/tflite/variables', 'ops/flatten'],
+          ...['ops/shape/same-elements', 'formats/tflite/variables', 'ops/flatten'],
           'passes/transpose-conv-to-convolutions',
         ],
       ],
@@ -141,7 +144,7 @@ describe('docs: what an extension touches', () => {
           .filter(
             // A second format names operators that it has, and so does --stream; a new operator need
             // not be one.
-            (path) => !/^(import\/tfjs\/|passes\/stream)/.test(path),
+            (path) => !/^(formats\/tfjs\/|passes\/stream)/.test(path),
           );
         const expected = known.get(name) ?? [];
         expect(expected, 'named there').to.include.members(besides);

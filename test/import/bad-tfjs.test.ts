@@ -1,7 +1,7 @@
 /** Bad models of TensorFlow.js: one clear BonsaiError with exit status 2. */
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { Random } from '../support/module.js';
 import { runs } from '../support/runs.js';
 import type { Saved } from './tfjs.js';

@@ -4,19 +4,19 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { encode } from '../../src/formats/flatbuffer-writer.js';
+import { importModel } from '../../src/formats/index.js';
 import {
   identifier,
   ifOptions,
   modelFields,
   whileOptions,
-} from '../../src/import/tflite/schema.js';
+} from '../../src/formats/tflite/schema.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
 import { makePlan } from '../../src/plan/index.js';
 import { loadTarget } from '../../src/target/index.js';
-import { encode } from '../../src/write/flatbuffer.js';
 import { expectSameBits } from '../support/native.js';
 import { optionsOf } from '../support/options.js';
 import { defaults } from '../support/plan.js';

@@ -1,7 +1,8 @@
 /** A small .tflite file as plain objects: tests change one thing and encode it. */
-import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { identifier, modelFields, tensorTypes } from '../../src/import/tflite/schema.js';
-import { encode, type Union } from '../../src/write/flatbuffer.js';
+
+import { encode, type Union } from '../../src/formats/flatbuffer-writer.js';
+import { builtinCode } from '../../src/formats/tflite/builtins.js';
+import { identifier, modelFields, tensorTypes } from '../../src/formats/tflite/schema.js';
 import { optionsOf } from '../support/options.js';
 
 export interface RawTensor {

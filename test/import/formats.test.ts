@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { zipSync } from 'fflate';
 import { loadDataset } from '../../src/compress/data/load.js';
 import type { BonsaiError } from '../../src/errors.js';
-import { foreignOf } from '../../src/import/formats.js';
+import { foreignOf } from '../../src/formats/foreign-files.js';
 import { runHere } from '../support/command.js';
 import { encodeModel, smallModel } from './fixture.js';
 

@@ -1,7 +1,7 @@
 /** The way round that an error names is one for this model. */
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { acceptGraph } from '../../src/plan/choose/accept.js';
 import { optionsOf } from '../support/options.js';

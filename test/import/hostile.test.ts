@@ -1,7 +1,7 @@
 /** Files that would build far more than they hold: refused, or compiled without it. */
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { concatenation } from '../../src/ops/concatenation.js';
 import { runPasses } from '../../src/passes/index.js';

@@ -1,7 +1,7 @@
 /** Positions and indices that files compute in int64. */
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { optionsOf } from '../support/options.js';

@@ -1,9 +1,9 @@
 /** Weights of int4: two in a byte of the file, one in an int8 of the model. */
 import { expect } from 'chai';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { type Attrs, type DType, type Module, mainGraph, type Shape } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import {
   GraphBuilder,
   perChannelQuant,

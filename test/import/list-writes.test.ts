@@ -1,13 +1,13 @@
 /** Writes of a row into a list, as TensorFlow converts TensorListSetItem. */
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { identifier, modelFields } from '../../src/import/tflite/schema.js';
+import { encode } from '../../src/formats/flatbuffer-writer.js';
+import { importModel } from '../../src/formats/index.js';
+import { builtinCode } from '../../src/formats/tflite/builtins.js';
+import { identifier, modelFields } from '../../src/formats/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
-import { encode } from '../../src/write/flatbuffer.js';
 import { optionsOf } from '../support/options.js';
 import { type RawModel, tensor } from './fixture.js';
 

@@ -1,11 +1,11 @@
 /** Files with any operators in them, and what may be wrong in one: field by field, not bit by bit. */
 import { BonsaiError } from '../../src/errors.js';
-import { decode, defaults, type Fields } from '../../src/import/flatbuffer.js';
-import { operatorName, readModel } from '../../src/import/tflite/read.js';
-import { identifier, modelFields, tensorTypes } from '../../src/import/tflite/schema.js';
+import { decode, defaults, type Fields } from '../../src/formats/flatbuffer.js';
+import { type Encodable, encode, type Union } from '../../src/formats/flatbuffer-writer.js';
+import { operatorName, readModel } from '../../src/formats/tflite/read.js';
+import { identifier, modelFields, tensorTypes } from '../../src/formats/tflite/schema.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import type { Module } from '../../src/ir/graph.js';
-import { type Encodable, encode, type Union } from '../../src/write/flatbuffer.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { type GraphSeed, growGraph } from '../support/graphs.js';
 import type { Random } from '../support/module.js';
 import { optionsOf } from '../support/options.js';

@@ -1,7 +1,7 @@
 /** --shape: dynamic extents of inputs, and all that follows from them. */
 import { expect } from 'chai';
 import { type BonsaiError, refusalOf } from '../../src/errors.js';
-import { type InputShape, importModel } from '../../src/import/index.js';
+import { type InputShape, importModel } from '../../src/formats/index.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { optionsOf } from '../support/options.js';

@@ -2,7 +2,7 @@
 import type * as tfLayers from '@tensorflow/tfjs-layers';
 import type { Tf, TfTensor } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
 import { elementCount, type Graph, type Module, mainGraph } from '../../src/ir/graph.js';
 import { Random } from '../support/module.js';
 

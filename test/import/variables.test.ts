@@ -1,9 +1,9 @@
 /** Variables of a file: which value each read gives, and what runs begin with. */
 import { expect } from 'chai';
 import type { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
-import { callOnceOptions, varHandleOptions } from '../../src/import/tflite/schema.js';
+import { importModel } from '../../src/formats/index.js';
+import { builtinCode } from '../../src/formats/tflite/builtins.js';
+import { callOnceOptions, varHandleOptions } from '../../src/formats/tflite/schema.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { importModel } from '../../src/import/index.js';
-import { builtinCode } from '../../src/import/tflite/builtins.js';
+import { importModel } from '../../src/formats/index.js';
+import { builtinCode } from '../../src/formats/tflite/builtins.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import { encodeModel, type RawModel, typeCode } from '../import/fixture.js';

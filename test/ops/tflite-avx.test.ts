@@ -2,13 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { type Attrs, mainGraph, viewOf } from '../../src/ir/graph.js';
 import { roundings } from '../../src/ir/rounding.js';
 import { outputStage } from '../../src/ops/arithmetic/accumulation.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { runPasses } from '../../src/passes/index.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { skip } from '../support/skip.js';
 import { pythonWith, runtimeOutputs } from '../support/tflite-runtimes.js';

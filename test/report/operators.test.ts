@@ -1,8 +1,8 @@
 /** What `bonsaic operators` lists is what the importer takes. */
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
-import { builtinNames } from '../../src/import/tflite/builtins.js';
+import { importModel } from '../../src/formats/index.js';
+import { builtinNames } from '../../src/formats/tflite/builtins.js';
 import {
   kernelText,
   type SupportedOperator,

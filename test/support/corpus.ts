@@ -1,7 +1,7 @@
 /** Files of other makers: what bonsaic makes of each, compared with a runtime's answers. */
 import { BonsaiError } from '../../src/errors.js';
-import { readModel } from '../../src/import/tflite/read.js';
-import { tensorTypes } from '../../src/import/tflite/schema.js';
+import { readModel } from '../../src/formats/tflite/read.js';
+import { tensorTypes } from '../../src/formats/tflite/schema.js';
 import {
   type DType,
   type Module,

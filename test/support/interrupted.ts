@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recoverProject } from '../../src/build/project.js';
 import { recoverOutput } from '../../src/compress/output.js';
-import { writeTflite } from '../../src/write/tflite.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from './cli.js';
 import { FloatNetwork } from './float-network.js';
 import { processesOf } from './signals.js';

@@ -1,7 +1,8 @@
 /** One-operator models in TFLite's own interpreters: golden rows, and `evaluate` on random nodes. */
 import { expect } from 'chai';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import {
   type Attrs,
   type Graph,
@@ -11,7 +12,6 @@ import {
   tensorOf,
 } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { randomInputs } from './module.js';
 import { pythonWith, type RuntimeKind, runtimeOutputs } from './tflite-runtimes.js';
 

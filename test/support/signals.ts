@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeRandom } from '../../src/compress/random.js';
-import { writeTflite } from '../../src/write/tflite.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from './cli.js';
 import { FloatNetwork } from './float-network.js';
 

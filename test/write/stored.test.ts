@@ -3,10 +3,10 @@
  * need it, and reading the file back does not check it.
  */
 import { expect } from 'chai';
-import { decode } from '../../src/import/flatbuffer.js';
-import { bufferBytes, operatorName, readModel } from '../../src/import/tflite/read.js';
+import { decode } from '../../src/formats/flatbuffer.js';
+import { bufferBytes, operatorName, readModel } from '../../src/formats/tflite/read.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { optionsOf } from '../support/options.js';
 

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/import/index.js';
+import { importModel } from '../../src/formats/index.js';
+import { plainGraph } from '../../src/formats/tflite/plain.js';
+import { writeTflite } from '../../src/formats/tflite/write.js';
 import {
   type Attrs,
   type DType,
@@ -19,8 +21,6 @@ import { printModule } from '../../src/ir/print.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
 import { runPasses } from '../../src/passes/index.js';
-import { plainGraph } from '../../src/write/plain.js';
-import { writeTflite } from '../../src/write/tflite.js';
 import { fusibleSeeds, type GraphSeed, graphSeeds, growGraph } from '../support/graphs.js';
 import {
   GraphBuilder,

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { BonsaiError } from '../../errors.js';
 import { readInput } from '../../files.js';
-import { foreignOf } from '../../import/formats.js';
+import { foreignOf } from '../../formats/foreign-files.js';
 import { hasArrays, readArrayFile, readArrayFolder, readNpz } from './arrays.js';
 import { readCsv } from './csv.js';
 import type { Dataset } from './dataset.js';

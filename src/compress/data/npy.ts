@@ -3,7 +3,7 @@
  * File Format for NumPy Arrays'). npyjs, the package for it, brings a client for HTTP that warns on
  * newer releases of Node; the format is simpler than that.
  */
-import { floatOfHalf } from '../../import/half.js';
+import { floatOfHalf } from '../../formats/half.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
 import { badData } from './dataset.js';

@@ -3,6 +3,7 @@
  * `quantize` stands between a tensor of one type and a layer of the other, and nowhere else.
  */
 import { BonsaiError } from '../../errors.js';
+import { hasWideForm } from '../../formats/tflite/writers.js';
 import {
   at,
   type Graph,
@@ -13,7 +14,6 @@ import {
 } from '../../ir/graph.js';
 import { typesOf } from '../../ir/op.js';
 import { opOf } from '../../ops/index.js';
-import { hasWideForm } from '../../write/tflite-ops.js';
 import { nodeNames, weighted } from '../float-graph.js';
 import { type ActivationType, isCopying, type TensorTypes } from './scheme.js';
 

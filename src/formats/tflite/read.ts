@@ -10,7 +10,7 @@ import {
   rootTable,
   type SourceFile,
 } from '../flatbuffer.js';
-import { type Foreign, foreignOf } from '../formats.js';
+import { type Foreign, foreignOf } from '../foreign-files.js';
 import { builtinNames } from './builtins.js';
 import {
   identifier,

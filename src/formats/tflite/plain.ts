@@ -5,8 +5,7 @@
  * SAME nor VALID becomes a PAD. Each gives the same bits. Other differences are found by reading
  * the file back (tflite.ts).
  */
-import { inexpressible } from '../import/tflite/rows.js';
-import { paddingOf, padNames, padsIn } from '../import/tflite/windows.js';
+
 import {
   elementCount,
   type Graph,
@@ -15,8 +14,10 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../ir/graph.js';
-import { opOf } from '../ops/index.js';
+} from '../../ir/graph.js';
+import { opOf } from '../../ops/index.js';
+import { inexpressible } from './rows.js';
+import { paddingOf, padNames, padsIn } from './windows.js';
 
 /** @throws BonsaiError 'unsupported-attribute' for a node that TFLite cannot compute exactly */
 export function plainGraph(graph: Graph): Graph {

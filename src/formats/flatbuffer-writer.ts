@@ -1,6 +1,6 @@
-/** The inverse of import/flatbuffer.ts: values of a format's tables → bytes. */
+/** The inverse of flatbuffer.ts: values of a format's tables → bytes. */
 import { Builder, type Offset } from 'flatbuffers';
-import type { Field, Fields, PlainTypes, Scalar } from '../import/flatbuffer.js';
+import type { Field, Fields, PlainTypes, Scalar } from './flatbuffer.js';
 
 /** A table with its type, for a field whose type is in another field. */
 export interface Union {

@@ -1,17 +1,6 @@
 /** IR → .tflite, for any runtime. */
 import { isDeepStrictEqual } from 'node:util';
-import { attempt, BonsaiError } from '../errors.js';
-import { importModel } from '../import/index.js';
-import { builtinCode } from '../import/tflite/builtins.js';
-import { type Extras, inexpressible } from '../import/tflite/rows.js';
-import {
-  identifier,
-  modelFields,
-  type operatorFields,
-  type subgraphFields,
-  type tensorFields,
-  tensorTypes,
-} from '../import/tflite/schema.js';
+import { attempt, BonsaiError } from '../../errors.js';
 import {
   type Attrs,
   allocate,
@@ -27,11 +16,22 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../ir/graph.js';
-import { roundings } from '../ir/rounding.js';
-import { type Encodable, encode } from './flatbuffer.js';
+} from '../../ir/graph.js';
+import { roundings } from '../../ir/rounding.js';
+import { type Encodable, encode } from '../flatbuffer-writer.js';
+import { importModel } from '../index.js';
+import { builtinCode } from './builtins.js';
 import { plainGraph } from './plain.js';
-import { versionOf, writeOperator, writerOf } from './tflite-ops.js';
+import { type Extras, inexpressible } from './rows.js';
+import {
+  identifier,
+  modelFields,
+  type operatorFields,
+  type subgraphFields,
+  type tensorFields,
+  tensorTypes,
+} from './schema.js';
+import { versionOf, writeOperator, writerOf } from './writers.js';
 
 type RawTensor = Encodable<typeof tensorFields>;
 type RawOperator = Encodable<typeof operatorFields>;

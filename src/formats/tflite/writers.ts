@@ -1,7 +1,8 @@
 /** Nodes as TFLite's builtin operators, by the rows from which the importer reads them. */
-import { rows } from '../import/tflite/ops.js';
-import { type Extras, inexpressible, type Row } from '../import/tflite/rows.js';
-import type { Attrs, Node, NodeView, TensorId } from '../ir/graph.js';
+
+import type { Attrs, Node, NodeView, TensorId } from '../../ir/graph.js';
+import { rows } from './ops.js';
+import { type Extras, inexpressible, type Row } from './rows.js';
 
 /** A row that is written, and the operator's name in the file. */
 export interface Writer extends Row {

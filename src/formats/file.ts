@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
-import { foreignFolder } from './formats.js';
+import { foreignFolder } from './foreign-files.js';
 
 /**
  * The bytes of a model that a user names.
