@@ -289,38 +289,40 @@ const rsqrtTable = (view: NodeView<RsqrtAttrs>) =>
 const asStored = () => ({ numbers: {} });
 
 /** Kernels of quantized elements, but for look-ups of int8; scalars' of others are derived. */
-const quantizedKernels: Readonly<Record<string, readonly KernelVariant<Any>[]>> = {
-  abs: [wideAbs],
-  exp: [tabulatedLines],
-  gelu: [tabulatedLines],
-  leaky_relu: [wideLeakyRelu],
-  log: [tabulatedLines],
-  logistic: [curveVariant('unsigned')],
-  relu: [wideRelu],
-  relu6: [wideRelu6],
-  rsqrt: [inverseRootVariant, linesVariant(rsqrtTable)],
-  tanh: [curveVariant('signed')],
+const quantizedKernels = new Map<string, readonly KernelVariant<Any>[]>(
+  Object.entries({
+    abs: [wideAbs],
+    exp: [tabulatedLines],
+    gelu: [tabulatedLines],
+    leaky_relu: [wideLeakyRelu],
+    log: [tabulatedLines],
+    logistic: [curveVariant('unsigned')],
+    relu: [wideRelu],
+    relu6: [wideRelu6],
+    rsqrt: [inverseRootVariant, linesVariant(rsqrtTable)],
+    tanh: [curveVariant('signed')],
 
-  add: [...sumVariants(addition, { subtract: false }), vectorSum(addition, { subtract: false })],
-  div: pairVariants('portable/div', 'quotient', division),
-  maximum: pairVariants('portable/maximum', 'maximum', asStored),
-  minimum: pairVariants('portable/minimum', 'minimum', asStored),
-  mul: [...productVariants(multiplication), vectorProduct(multiplication)],
-  prelu: pairVariants('portable/prelu', 'prelu', leak, binaryTypes),
-  squared_difference: pairVariants(
-    ...(['portable/squared_difference', 'squared_difference', difference, binaryTypes] as const),
-  ),
-  sub: [
-    ...sumVariants(subtraction, { subtract: true }),
-    vectorSum(subtraction, { subtract: true }),
-  ],
-};
+    add: [...sumVariants(addition, { subtract: false }), vectorSum(addition, { subtract: false })],
+    div: pairVariants('portable/div', 'quotient', division),
+    maximum: pairVariants('portable/maximum', 'maximum', asStored),
+    minimum: pairVariants('portable/minimum', 'minimum', asStored),
+    mul: [...productVariants(multiplication), vectorProduct(multiplication)],
+    prelu: pairVariants('portable/prelu', 'prelu', leak, binaryTypes),
+    squared_difference: pairVariants(
+      ...(['portable/squared_difference', 'squared_difference', difference, binaryTypes] as const),
+    ),
+    sub: [
+      ...sumVariants(subtraction, { subtract: true }),
+      vectorSum(subtraction, { subtract: true }),
+    ],
+  }),
+);
 
 function scalarKernels(scalar: ScalarOperator): readonly KernelVariant<Any>[] {
   const op = opOf({ op: scalar.name });
   return [
     ...('segments' in op && typesOf(op).includes('int8') ? lookupVariants(op as Elementwise) : []),
-    ...(quantizedKernels[scalar.name] ?? []),
+    ...(quantizedKernels.get(scalar.name) ?? []),
     scalarVariant(scalar),
   ];
 }

@@ -77,13 +77,16 @@ const bent = add(x, mul(mul(mul(0.044715, x), x), x));
 const approximateGelu = mul(mul(0.5, x), add(1, tanh(mul(Math.sqrt(2 / Math.PI), bent))));
 
 /** One of several functions, by the attribute `function`. */
-const oneOf = (functions: Readonly<Record<string, Stated>>): Choice => ({
-  choose: (attrs: { readonly function: string }) => ({
-    ...(functions[attrs.function] as Stated),
-    term: attrs.function,
-  }),
-  examples: Object.keys(functions).map((name) => ({ function: name })),
-});
+function oneOf(functions: Readonly<Record<string, Stated>>): Choice {
+  const byName = new Map(Object.entries(functions));
+  return {
+    choose: (attrs: { readonly function: string }) => ({
+      ...(byName.get(attrs.function) as Stated),
+      term: attrs.function,
+    }),
+    examples: [...byName.keys()].map((name) => ({ function: name })),
+  };
+}
 
 const rows: Readonly<Record<string, Row>> = {
   abs: { f: abs(x), cycles: 20 },
