@@ -190,7 +190,7 @@ describe('firmware/port/rp2040/boot2.S', () => {
   });
 });
 
-describe('targets/rp2040/rp2040.ld', () => {
+describe('targets/chips/rp2040.ld', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-ld-'));
   after(() => rmSync(directory, { recursive: true }));
 
@@ -210,7 +210,7 @@ describe('targets/rp2040/rp2040.ld', () => {
       ${names.map((name) => `bl ${name}\n`).join('')}${functions.join('')}`,
     );
     const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-nostdlib'];
-    const script = ['-T', 'targets/rp2040/rp2040.ld'];
+    const script = ['-T', 'targets/chips/rp2040.ld'];
     execFileSync('arm-none-eabi-gcc', [...flags, ...script, source, '-o', image]);
     const symbols = execFileSync('arm-none-eabi-nm', [image], { encoding: 'utf8' });
     const address = (name: string) =>

@@ -289,9 +289,9 @@ describe('bonsaic simulate', () => {
     });
   }
 
-  it('help and README name the boards that there are', async () => {
+  it('help and docs/usage.md name the boards that there are', async () => {
     const { stdout } = await runHere(['help', 'simulate']);
-    const row = readFileSync('README.md', 'utf8').match(/\| `bonsaic simulate .*/)?.[0] ?? '';
+    const row = readFileSync('docs/usage.md', 'utf8').match(/\| `bonsaic simulate .*/)?.[0] ?? '';
     for (const { name } of simulatedBoards()) {
       expect(stdout).to.include(name);
       expect(row).to.include(name.startsWith('stm32') ? 'STM32' : name);
