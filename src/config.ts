@@ -13,7 +13,10 @@ import { listTargets } from './target/index.js';
 /** Read without --config, where the working folder has it. */
 export const usualConfig = 'bonsaic.json';
 
-const path = z.string().min(1);
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'), 'has a character 0, which the system ends a path at');
 const budget = z.number().positive();
 
 /** Paths are relative to the file; the rest is what options of the same name take. */
@@ -21,7 +24,7 @@ const schema = z
   .strictObject({
     model: path,
     target: z.enum(listTargets()),
-    port: z.string().min(1),
+    port: path,
     /** --optimize */
     goal: z.enum(goals),
     maxFlash: budget,

@@ -122,6 +122,8 @@ describe('bonsaic.json', () => {
     ],
     ['no object', '[1]', /is an array, not an object/],
     ['no JSON', 'target: host', /is not JSON/],
+    ['a path with an end in it', '{"output": "o\\u0000x"}', /"output" has a character 0/],
+    ['a port with an end in it', '{"port": "/dev/\\u0000"}', /"port" has a character 0/],
   ];
   for (const [edge, text, says] of wrong) {
     it(`refuses ${edge}, names the file and the keys that there are`, () => {
