@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { rebatched } from '../../src/compress/float-graph.js';
+import { traced } from '../../src/compress/ops/expression.js';
 import { tracedOperators } from '../../src/compress/ops/index.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
 import { runnerOf, Walk } from '../../src/compress/trace.js';
@@ -12,6 +13,7 @@ import {
 } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { operators } from '../../src/ops/index.js';
+import { type ScalarOperator, scalars } from '../../src/ops/scalar.js';
 import { dequantized, trainedOps } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';
@@ -88,6 +90,22 @@ describe('traces of operators', () => {
         checked += checkGradients(tf, dequantized(growGraph({ ops: [op], seed })), seed);
       }
       expect(checked, 'elements compared').to.be.above(10);
+    });
+  }
+
+  for (const [op, attrs, slope] of [
+    ['elu', {}, 1],
+    ['leaky_relu', { alpha: 0.25 }, 0.25],
+    ['relu', {}, 0],
+  ] as const) {
+    it(`${op}: the gradient at 0 is that below it`, () => {
+      const { f } = (scalars.get(op) as ScalarOperator).functionOf(attrs);
+      const [at] = tf.tidy(() =>
+        tf
+          .grad((x) => traced(tf, f, { x }))(tf.tensor([0]))
+          .dataSync(),
+      ) as unknown as readonly number[];
+      expect(at).to.equal(slope);
     });
   }
 

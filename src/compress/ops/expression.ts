@@ -76,9 +76,11 @@ function chosen(tf: Tf, operands: readonly Expression[], { x, ...others }: Eleme
   const relation = condition.kind === 'operation' ? condition.operation : condition.kind;
   if (!(relation in isAbove)) throw new InternalError('compress', `a choice by ${relation}`);
   const [above, below] = isAbove[relation as keyof typeof isAbove] ? [yes, no] : [no, yes];
+  const positive = tf.relu(x);
   return tf.add(
-    traced(tf, above, { x: tf.relu(x), ...others }),
-    traced(tf, below, { x: tf.neg(tf.relu(tf.neg(x))), ...others }),
+    traced(tf, above, { x: positive, ...others }),
+    // So that at 0 the gradient is that below it.
+    traced(tf, below, { x: tf.sub(x, positive), ...others }),
   );
 }
 
