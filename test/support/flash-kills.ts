@@ -255,6 +255,8 @@ class Host {
   }
 }
 
+const deviceStatus = 5;
+
 const begins = (flash: Buffer, { content }: Built) =>
   Buffer.compare(flash.subarray(0, content.length), content) === 0;
 
@@ -264,9 +266,16 @@ const errorOf = (said: string) =>
 /**
  * Kills `bonsaic flash` that many times, and flashes again after each.
  *
+ * @param attempts how often it may flash again where the board does not answer in time: on a busy
+ *   machine a simulated board, a process, is later than the real one for which the time-outs are
  * @throws Error when the board cannot be flashed at all
  */
-export async function killRow(name: KillableBoard, kills: number, seed: number): Promise<KillRow> {
+export async function killRow(
+  name: KillableBoard,
+  kills: number,
+  seed: number,
+  attempts = 1,
+): Promise<KillRow> {
   const target = loadTarget(name);
   const folder = mkdtempSync(join(tmpdir(), 'bonsaic-kills-'));
   const board = new Board(target, folder);
@@ -278,7 +287,8 @@ export async function killRow(name: KillableBoard, kills: number, seed: number):
       const { status, said } = await host.flash(image);
       if (status !== 0) throw new Error(`${name}: ${said}`);
     }
-    return await killsOf({ board, host, images: [other, one] }, kills, new Random(seed));
+    const bench = { board, host, images: [other, one] } as const;
+    return await killsOf(bench, { kills, attempts }, new Random(seed));
   } finally {
     await host.close();
     await board.stop();
@@ -293,7 +303,11 @@ interface Bench {
   readonly images: readonly [Built, Built];
 }
 
-async function killsOf({ board, host, images }: Bench, kills: number, random: Random) {
+async function killsOf(
+  { board, host, images }: Bench,
+  { kills, attempts }: { readonly kills: number; readonly attempts: number },
+  random: Random,
+) {
   const row: KillRow = { before: 0, during: 0, behind: 0, over: 0, next: 0, errors: [] };
   let [old, fresh] = images;
   let flash = await board.settledFlash();
@@ -314,7 +328,11 @@ async function killsOf({ board, host, images }: Bench, kills: number, random: Ra
       else if (struck.equals(flash)) row.before++;
       else row.during++;
       if (board.isGone) await host.restartBoard();
-      const end = await host.flash(fresh);
+      let end = await host.flash(fresh);
+      for (let more = attempts - 1; more > 0 && end.status === deviceStatus; more--) {
+        if (board.isGone) await host.restartBoard();
+        end = await host.flash(fresh);
+      }
       flash = await board.settledFlash();
       if (end.status === 0 && begins(flash, fresh)) row.next++;
       else failed(errorOf(end.said));
