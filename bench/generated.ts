@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { emit } from '../src/codegen/emit.js';
+import { emit } from '../src/project/emit.js';
 import { BonsaiError } from '../src/errors.js';
 import { goals, type Optimize } from '../src/ir/op.js';
 import type { RuntimeRounding } from '../src/ir/rounding.js';

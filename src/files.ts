@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BonsaiError, unlessRefused } from './errors.js';
+import { maxModelBytes } from './limits.js';
 
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
@@ -44,9 +45,6 @@ export function removeEmpty(folders: readonly string[]): void {
 }
 
 const megabyte = 2 ** 20;
-
-/** Larger than any board's flash; offsets stay exact in 32 bits. */
-export const maxModelBytes = 2 ** 30;
 
 /** What a file is for, and the most that is read of it. */
 const kinds = {

@@ -20,7 +20,6 @@ import {
   flashableImage,
 } from './build/index.js';
 import { inTemporaryDirectory } from './build/temporary.js';
-import { emit } from './codegen/emit.js';
 import { checkLabels } from './codegen/labels.js';
 import type { Emission } from './codegen/manifest.js';
 import { isSimulated, placeOf } from './device/index.js';
@@ -43,6 +42,7 @@ import { type Measurement, measure } from './profile/measure.js';
 import { portFor } from './profile/ports.js';
 import { type VectorPair, vectorsFor } from './profile/vectors.js';
 import { bar, sayIfSlow } from './progress.js';
+import { emit } from './project/emit.js';
 import { type Budgets, overBudget, type Retry } from './report/budgets.js';
 import { saveReport } from './report/files.js';
 import { makeReport, type Report } from './report/index.js';

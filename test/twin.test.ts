@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { buildProject, findImage } from '../src/build/index.js';
 import { firmwareFiles, writeProject } from '../src/build/project.js';
-import { emitTwin } from '../src/codegen/emit.js';
 import { compile } from '../src/pipeline.js';
 import { measure } from '../src/profile/measure.js';
 import { seededVectors } from '../src/profile/vectors.js';
+import { emitTwin } from '../src/project/emit.js';
 import { loadTarget } from '../src/target/index.js';
 import { defaults } from './support/plan.js';
 

@@ -1,11 +1,9 @@
 /** How to install what is missing: by the scripts of a clone, which the npm package does not have. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../package.js';
 
 /** Whether bonsaic runs from a clone of its repository. */
-export const isClone = existsSync(
-  fileURLToPath(new URL('../../scripts/setup.sh', import.meta.url)),
-);
+export const isClone = existsSync(packageFile('scripts/setup.sh'));
 
 /**
  * How to install a Debian package.

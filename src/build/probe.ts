@@ -1,12 +1,13 @@
 /** Checks with a small program that a compiler works for a target, for `bonsaic doctor`. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../package.js';
 import { compilerFlags, type Target } from '../target/index.js';
 import { makeTemporaryFolder } from './temporary.js';
 import { findToolchain, runTool } from './toolchain.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = packageFile('.');
 
 /**
  * Includes the headers of models and firmware, and divides 64-bit integers by the runtime library.

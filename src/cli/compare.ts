@@ -1,6 +1,6 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { readModelFile } from '../formats/file.js';
+import { readModelFile } from '../model-file.js';
 import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';

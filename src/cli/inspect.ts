@@ -1,7 +1,7 @@
 /** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
 import { type Command, Option } from 'commander';
-import { readModelFile } from '../formats/file.js';
 import { printModule } from '../ir/print.js';
+import { readModelFile } from '../model-file.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
 import { analysed, load } from '../pipeline.js';

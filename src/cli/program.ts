@@ -1,7 +1,7 @@
 /** The command line: collects the commands, one file each, and turns errors into exit statuses. */
 import { Command, CommanderError } from 'commander';
+import { version } from '../package.js';
 import { printable } from '../printable.js';
-import { version } from '../version.js';
 import { addBuild } from './build.js';
 import { addCompare } from './compare.js';
 import { addCompile } from './compile.js';

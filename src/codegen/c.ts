@@ -86,7 +86,7 @@ export function offset(bytes: number): string {
  */
 export function string(text: string): string {
   let literal = '"';
-  for (const byte of Buffer.from(text, 'utf8')) {
+  for (const byte of new TextEncoder().encode(text)) {
     const character = String.fromCharCode(byte);
     // '?' is escaped, since sequences such as "??=" are trigraphs in C99.
     if (character === '"' || character === '\\' || character === '?') literal += `\\${character}`;
@@ -165,7 +165,8 @@ function rowsOf<T>(
 function integerRows(data: Exclude<Table['data'], Float32Array | BigInt64Array>): string {
   const { width, perRow } = layouts[ctypeOf(data)];
   const rowCount = Math.ceil(data.length / perRow);
-  const text = Buffer.alloc(data.length * (width + 1) + rowCount * (indent.length + 1), space);
+  const length = data.length * (width + 1) + rowCount * (indent.length + 1);
+  const text = new Uint8Array(length).fill(space);
   let end = 0;
   for (let i = 0; i < data.length; i++) {
     if (i % perRow === 0) end += indent.length;
@@ -174,13 +175,13 @@ function integerRows(data: Exclude<Table['data'], Float32Array | BigInt64Array>)
     text[end++] = comma;
     if (i % perRow === perRow - 1 || i === data.length - 1) text[end++] = newline;
   }
-  return text.toString('latin1');
+  return new TextDecoder().decode(text);
 }
 
 /** Writes an int32 whose last character comes before `end`. */
-function writeInteger(text: Buffer, end: number, value: number): void {
+function writeInteger(text: Uint8Array, end: number, value: number): void {
   if (value === -(2 ** 31)) {
-    text.write(integer(value), end - integer(value).length, 'latin1');
+    text.set(new TextEncoder().encode(integer(value)), end - integer(value).length);
     return;
   }
   let at = end;

@@ -1,6 +1,6 @@
 /** The model's own C: <model>.h and <model>.c. */
 
-import { createHash } from 'node:crypto';
+import { sha256 } from '../bytes.js';
 import { BonsaiError, InternalError } from '../errors.js';
 import {
   at,
@@ -37,7 +37,7 @@ import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels
 import { isLabelled } from './labels.js';
 import type { Span, TableInfo } from './manifest.js';
 import { pointerTo, TablePool } from './tables.js';
-import { Composition, type Context, render } from './templates.js';
+import { Composition, type Context, type Templates } from './templates.js';
 
 export interface Program {
   /** Text of <model>.h. */
@@ -67,6 +67,7 @@ export interface ProgramOptions {
 export function emitProgram(
   module: Module,
   { plan, implementations }: Planned,
+  templates: Templates,
   options: ProgramOptions = {},
 ): Program {
   const graph = mainGraph(module);
@@ -75,7 +76,7 @@ export function emitProgram(
   const placed = plan.steps.map((step, i) =>
     placeStep(module.name, graph, step, implementations[i] ?? null, pool),
   );
-  const composition = new Composition();
+  const composition = new Composition(templates);
   const functions = kernelFunctions(
     placed.flatMap(({ parts }) => parts.flatMap(({ calls }) => calls)),
     plan.options.optimize,
@@ -96,7 +97,7 @@ export function emitProgram(
     ...halves.map(format),
   ];
   const names = interfaceContext(module, plan, options);
-  const source = render('project/model.c', {
+  const source = templates.render('project/model.c', {
     ...names,
     uses_string:
       composition.usesString || resets.length > 0 || plan.steps.some(({ move }) => move !== null),
@@ -112,21 +113,19 @@ export function emitProgram(
   const assembler =
     routines.length === 0
       ? null
-      : render('project/weights.S', {
+      : templates.render('project/weights.S', {
           ...names,
           thumb: routines.some(({ isa }) => isa === 'thumb'),
           body: routines.map(({ text }) => text).join('\n'),
         });
-  const hash = createHash('sha256').update(source);
-  if (assembler !== null) hash.update(assembler);
   return {
-    header: format(render('project/model.h', names)),
+    header: format(templates.render('project/model.h', names)),
     source,
     routines: assembler,
-    twins: () => (routines.length === 0 ? null : twinsText(module.name, routines)),
+    twins: () => (routines.length === 0 ? null : twinsText(templates, module.name, routines)),
     tables: pool.infos,
     spans: spansOf(graph, plan, places),
-    tag: hash.digest('hex').slice(0, 8),
+    tag: sha256(source, assembler ?? '').slice(0, 8),
   };
 }
 
@@ -135,11 +134,15 @@ function paragraphs(texts: readonly string[]): string {
   return texts.flatMap((text) => (text === '' ? [] : [`\n${text}`])).join('');
 }
 
-function twinsText(model: string, routines: ReturnType<TablePool['routines']>): string {
+function twinsText(
+  templates: Templates,
+  model: string,
+  routines: ReturnType<TablePool['routines']>,
+): string {
   const all = routines.map(({ symbol, twin }) => ({ symbol, twin: twin() }));
   const stages = all.flatMap(({ twin }) => twin.stages ?? []);
   const hasTies = stages.some(({ ties }) => ties !== null);
-  return render('project/twins.c', {
+  return templates.render('project/twins.c', {
     model,
     pixels: all.some(({ twin }) => twin.kind === 'pixels'),
     outputs: stages.length > 0,

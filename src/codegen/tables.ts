@@ -1,5 +1,5 @@
 /** The constant arrays and routines of one program. Equal ones are emitted once. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../bytes.js';
 import type { Routine, RoutineTwin, Table } from '../kernels/variant.js';
 import type { Region } from '../plan/types.js';
 import { ctypeOf, hexRows, rows } from './c.js';
@@ -65,7 +65,7 @@ export class TablePool {
     const { data, role } = table;
     const region = role === 'weights' ? home.region : 'flash';
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const content = `${region} ${typeOf(table)} ${createHash('sha256').update(bytes).digest('hex')}`;
+    const content = `${region} ${typeOf(table)} ${sha256(bytes)}`;
     const info = { role, bytes: data.byteLength, region, step: home.step };
     const place = `[${data.length}] ${macros[region]}`;
     return this.enter(symbol, content, info, null, (name) => ({
@@ -76,7 +76,7 @@ export class TablePool {
 
   /** The symbol of a routine, by the same rules. */
   addRoutine(symbol: string, routine: Routine, { step, region }: Home): string {
-    const content = `${region} ${createHash('sha256').update(routine.text('')).digest('hex')}`;
+    const content = `${region} ${sha256(routine.text(''))}`;
     const info = { role: 'weights', bytes: routine.bytes, region, step } as const;
     const textOf = (name: string) => {
       const section = sections[region].replace('{}', name);

@@ -13,9 +13,6 @@
  * A helper is templates/kernels/<isa>/support/<name>.hbs; a program contains each called helper
  * once.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
 import { InternalError } from '../errors.js';
 
@@ -42,19 +39,79 @@ interface Helper {
 
 type Render = (context: Context, helpers?: Helper[]) => string;
 
-/** The package's files are two folders above both src/codegen and dist/codegen. */
-const packageRoot = new URL('../../', import.meta.url);
+/** The texts of templates, by their path without extension: 'kernels/portable/max_pool2d'. */
+export class Templates {
+  private readonly handlebars = Handlebars.create();
+  private readonly loaded = new Map<string, Render>();
+  private readonly registered = new Set<string>();
 
-/** Path of a file of the package ('firmware/src/frame.c'). */
-export function packageFile(path: string): string {
-  return fileURLToPath(new URL(path, packageRoot));
-}
+  constructor(private readonly texts: ReadonlyMap<string, string>) {
+    this.handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
+      const helper = this.helperOf(template, options.hash as Context);
+      options.data.helpers.push(helper);
+      return helper.name;
+    });
+    this.handlebars.registerHelper('is', is);
+    this.handlebars.registerHelper('places', places);
+  }
 
-const loaded = new Map<string, Render>();
+  /** A template's text. @throws InternalError when the template or a name is missing */
+  render(path: string, context: Context, helpers: Helper[] = []): string {
+    let made = this.loaded.get(path);
+    if (made === undefined) {
+      const text = this.texts.get(path);
+      if (text === undefined) throw new InternalError('codegen', `no template "${path}"`);
+      made = this.compile(text, path);
+      this.loaded.set(path, made);
+    }
+    return made(context, helpers);
+  }
 
-/** Renders templates/<path>.hbs. @throws InternalError when the template or a name is missing */
-export function render(path: string, context: Context): string {
-  return load(path)(context);
+  /** The C function that a template's call names. */
+  helperOf(template: string, parameters: Context): Helper {
+    const at = template.lastIndexOf('/');
+    if (at < 0) return { name: template, path: library, parameters: {} };
+    const base = template.slice(at + 1);
+    const folder = `kernels/${template.slice(0, at)}/support`;
+    const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
+    const name = [base, ...words].join('_');
+    // Texts that have nothing in common are separate files, named like their functions.
+    const path = this.texts.has(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
+    return { name, path, parameters };
+  }
+
+  /** A template's text as a function; error messages use `name`. */
+  compile(text: string, name: string): Render {
+    this.registerPartials(text);
+    const template = this.handlebars.compile<Context>(text, {
+      noEscape: true,
+      strict: true,
+      knownHelpersOnly: true,
+      knownHelpers: { use: true, is: true, places: true },
+      explicitPartialContext: true,
+    });
+    return (context, helpers = []) => {
+      try {
+        return template(guarded(context, name) as Context, { data: { helpers } });
+      } catch (error) {
+        if (error instanceof InternalError) throw error;
+        throw new InternalError('codegen', `template "${name}": ${(error as Error).message}`);
+      }
+    };
+  }
+
+  private registerPartials(text: string): void {
+    const partials = new Partials();
+    partials.accept(this.handlebars.parse(text));
+    for (const name of partials.names) {
+      if (this.registered.has(name)) continue;
+      this.registered.add(name);
+      const partial = this.texts.get(`kernels/${name}`);
+      if (partial === undefined) throw new InternalError('codegen', `no partial "${name}"`);
+      this.handlebars.registerPartial(name, partial);
+      this.registerPartials(partial);
+    }
+  }
 }
 
 /** Rendered C, and the helpers that it calls, each after the helpers that it calls itself. */
@@ -63,17 +120,19 @@ export class Composition {
   private readonly texts: string[] = [];
   private callsLibrary = false;
 
-  /** Renders templates/<path>.hbs and keeps its helpers. @throws InternalError as `render` does */
+  constructor(private readonly templates: Templates) {}
+
+  /** Renders a template and keeps its helpers. @throws InternalError as `Templates.render` does */
   render(path: string, context: Context): string {
     const helpers: Helper[] = [];
-    const text = load(path)(context, helpers);
+    const text = this.templates.render(path, context, helpers);
     for (const helper of helpers) this.add(helper);
     return text;
   }
 
   /** The name of a helper without parameters, which the program contains from now on. */
   use(template: string): string {
-    const helper = helperOf(template, {});
+    const helper = this.templates.helperOf(template, {});
     this.add(helper);
     return helper.name;
   }
@@ -101,42 +160,6 @@ export class Composition {
   }
 }
 
-function load(path: string): Render {
-  const known = loaded.get(path);
-  if (known !== undefined) return known;
-  const made = compileTemplate(textOf(path), path);
-  loaded.set(path, made);
-  return made;
-}
-
-function textOf(path: string): string {
-  if (!templateExists(path)) throw new InternalError('codegen', `no template "${path}"`);
-  return readFileSync(packageFile(`templates/${path}.hbs`), 'utf8');
-}
-
-function templateExists(path: string): boolean {
-  return existsSync(packageFile(`templates/${path}.hbs`));
-}
-
-const handlebars = Handlebars.create();
-
-handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
-  const helper = helperOf(template, options.hash as Context);
-  options.data.helpers.push(helper);
-  return helper.name;
-});
-
-function helperOf(template: string, parameters: Context): Helper {
-  const folder = `kernels/${posix.dirname(template)}/support`;
-  const base = posix.basename(template);
-  if (base === template) return { name: base, path: library, parameters: {} };
-  const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
-  const name = [base, ...words].join('_');
-  // Texts that have nothing in common are separate files, named like their functions.
-  const path = templateExists(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
-  return { name, path, parameters };
-}
-
 /** Handlebars lists parameters in reverse order. */
 function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [string, T])[] {
   return Object.entries(hash).reverse();
@@ -149,26 +172,23 @@ function wordsOf(key: string, value: TemplateValue | undefined): readonly string
 }
 
 /** {{#is shape "pair"}}…{{else}}…{{/is}} */
-handlebars.registerHelper(
-  'is',
-  function (this: unknown, value: unknown, text: string, options: Handlebars.HelperOptions) {
-    if (typeof value !== 'string') throw new InternalError('codegen', `no text to be "${text}"`);
-    return value === text ? options.fn(this) : options.inverse(this);
-  },
-);
+function is(this: unknown, value: unknown, text: string, options: Handlebars.HelperOptions) {
+  if (typeof value !== 'string') throw new InternalError('codegen', `no text to be "${text}"`);
+  return value === text ? options.fn(this) : options.inverse(this);
+}
 
 /**
  * {{places "walk" zero="0" step="4"}}: asserts the byte offsets at which assembly reads these
  * fields of the struct.
  */
-handlebars.registerHelper('places', (struct: string, options: Handlebars.HelperOptions) =>
-  entriesOf(options.hash as Readonly<Record<string, string>>)
+function places(struct: string, options: Handlebars.HelperOptions): string {
+  return entriesOf(options.hash as Readonly<Record<string, string>>)
     .map(([field, bytes]) => {
       const place = `offsetof(struct ${struct}, ${field}) == ${bytes}`;
       return `_Static_assert(${place}, "${field}");`;
     })
-    .join('\n'),
-);
+    .join('\n');
+}
 
 /** Finds the partials that a template names. */
 class Partials extends Handlebars.Visitor {
@@ -180,39 +200,6 @@ class Partials extends Handlebars.Visitor {
   }
 }
 
-const registered = new Set<string>();
-
-function registerPartials(text: string): void {
-  const partials = new Partials();
-  partials.accept(handlebars.parse(text));
-  for (const name of partials.names) {
-    if (registered.has(name)) continue;
-    registered.add(name);
-    const partial = textOf(`kernels/${name}`);
-    handlebars.registerPartial(name, partial);
-    registerPartials(partial);
-  }
-}
-
-/** A template's text as a function; error messages use `name`. */
-export function compileTemplate(text: string, name: string): Render {
-  registerPartials(text);
-  const template = handlebars.compile<Context>(text, {
-    noEscape: true,
-    strict: true,
-    knownHelpersOnly: true,
-    knownHelpers: { use: true, is: true, places: true },
-    explicitPartialContext: true,
-  });
-  return (context, helpers = []) => {
-    try {
-      return template(guarded(context, name) as Context, { data: { helpers } });
-    } catch (error) {
-      if (error instanceof InternalError) throw error;
-      throw new InternalError('codegen', `template "${name}": ${(error as Error).message}`);
-    }
-  };
-}
 /** Names that Handlebars itself reads from contexts, to compare them and to find safe strings. */
 const asked: ReadonlySet<string> = new Set(['toHTML', 'toString', 'valueOf']);
 

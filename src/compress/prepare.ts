@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
-import { readModelFile } from '../formats/file.js';
 import { importModel } from '../formats/index.js';
 import { type Graph, rawBytes, statesOf } from '../ir/graph.js';
+import { readModelFile } from '../model-file.js';
+import { version } from '../package.js';
 import type { Progress } from '../progress.js';
-import { version } from '../version.js';
 import { classWarnings } from './classes.js';
 import type { CostOf } from './cost.js';
 import { type Dataset, subset } from './data/dataset.js';

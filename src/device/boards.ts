@@ -1,6 +1,7 @@
 /** Which board a USB port may lead to. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { packageFile } from '../package.js';
 import { listTargets, loadTarget } from '../target/index.js';
 import type { SerialPortInfo } from './ports.js';
 
@@ -27,7 +28,7 @@ const schema = z.array(
   }),
 );
 
-const path = new URL('../../targets/usb-adapters.json', import.meta.url);
+const path = packageFile('targets/usb-adapters.json');
 
 type Ids = Pick<SerialPortInfo, 'vendorId' | 'productId'>;
 

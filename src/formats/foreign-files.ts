@@ -2,8 +2,9 @@
  * What a file that is no model for bonsaic really is, told by its contents, and the lines that bring
  * it in. One row for each format; the first that fits counts.
  */
-import { basename, dirname, extname } from 'node:path';
+
 import { join } from 'shlex';
+import { fileName, folderOf, stemOf } from '../paths.js';
 import { gunzippedStart, type Sniffed, sniff } from './sniff.js';
 import { identifier } from './tflite/schema.js';
 
@@ -41,14 +42,14 @@ const holds =
 const code = (lines: readonly string[]) => lines.map((line) => `    ${line}`);
 
 /** net.keras → net.tflite, in the working folder */
-const tfliteOf = (path: string) => `${basename(path, extname(path))}.tflite`;
+const tfliteOf = (path: string) => `${stemOf(path)}.tflite`;
 
 const text = JSON.stringify;
 const quote = (word: string) => join([word]);
 
 /** A float model is brought in as it is; boards need integers. */
 function thenQuantize(tflite: string): readonly string[] {
-  const name = basename(tflite, '.tflite');
+  const name = stemOf(tflite);
   return [
     'then, with samples of its input:',
     ...code([`bonsaic quantize ${quote(tflite)} --data DATA -o ${quote(`${name}-int8`)}`]),
@@ -117,7 +118,7 @@ const torchModel = (path: string) =>
     `model = …  # the module; a file of its weights: model.load_state_dict(torch.load(${text(path)}))`,
   );
 
-const unpacked = (path: string) => basename(path, extname(path)) || 'model';
+const unpacked = (path: string) => stemOf(path) || 'model';
 
 /** The member that matches. */
 const member = ({ members }: Sniffed, pattern: RegExp) =>
@@ -226,14 +227,14 @@ const formats: readonly Format[] = [
     what: 'a SavedModel of TensorFlow',
     kind: 'model',
     is: isSavedModel,
-    hint: (path) => savedModelLines(dirname(path)),
+    hint: (path) => savedModelLines(folderOf(path)),
   },
   {
     what: 'a zip archive of a SavedModel',
     kind: 'model',
     is: holds(/(^|\/)saved_model\.pb$/),
     hint: (path, file) => {
-      const folder = `${unpacked(path)}/${dirname(member(file, /saved_model\.pb$/))}`;
+      const folder = `${unpacked(path)}/${folderOf(member(file, /saved_model\.pb$/))}`;
       const unzip = code([`unzip ${quote(path)} -d ${quote(unpacked(path))}`]);
       return ['unpack it:', ...unzip, ...savedModelLines(folder.replace(/\/\.$/, ''))];
     },
@@ -427,7 +428,7 @@ function gzipped(bytes: Uint8Array, path: string): Foreign {
   const isTar = around === 'a tar archive';
   const unpack = isTar
     ? `tar xzf ${quote(path)}`
-    : `gzip -dc ${quote(path)} > ${quote(name === basename(path) ? `${name}.tflite` : name)}`;
+    : `gzip -dc ${quote(path)} > ${quote(name === fileName(path) ? `${name}.tflite` : name)}`;
   return {
     what: `it is a gzip file${around === null ? '' : ` around ${around}`}`,
     kind: 'other',

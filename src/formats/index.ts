@@ -1,5 +1,5 @@
 /** Model files → IR. One folder per format. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../bytes.js';
 import { BonsaiError } from '../errors.js';
 import { modelCName } from '../ir/c-names.js';
 import { checkModule } from '../ir/check.js';
@@ -48,10 +48,8 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Module {
     const hint = 'it is for .tflite models: convert this one with fixed shapes';
     throw new BonsaiError('usage', '--shape', 'is not taken by models of TensorFlow.js', hint);
   }
-  const hash = createHash('sha256').update(bytes);
-  for (const shard of shards) hash.update(shard);
-  const sha256 = hash.digest('hex');
-  const module = { name: modelCName(options.name), sha256, ...imported };
+  const sum = sha256(bytes, ...shards);
+  const module = { name: modelCName(options.name), sha256: sum, ...imported };
   const fileBytes = shards.reduce((sum, shard) => sum + shard.length, bytes.length);
   checkRoom(module, fileBytes);
   checkModule(module, operators, 'import');

@@ -1,5 +1,6 @@
 /** The outside of files that are no models of bonsaic: zip members, fields of protobuf, gzip. */
-import { constants, gunzipSync } from 'node:zlib';
+import { Gunzip } from 'fflate';
+import { includesWord, joined, latin1 } from '../bytes.js';
 
 /** A file's contents, as far as formats are told apart by them. */
 export interface Sniffed {
@@ -26,14 +27,9 @@ export function sniff(bytes: Uint8Array): Sniffed {
     ...{ bytes, start },
     members: start.startsWith('PK') ? zipMembers(bytes) : null,
     fields: protobufFields(bytes),
-    has: (word) => bufferOf(bytes).subarray(0, searchedBytes).includes(word),
+    has: (word) => includesWord(bytes.subarray(0, searchedBytes), word),
   };
 }
-
-const bufferOf = (bytes: Uint8Array) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-const latin1 = (bytes: Uint8Array) => bufferOf(bytes).toString('latin1');
 
 /**
  * Paths of a zip archive, from the directory at its end.
@@ -84,11 +80,12 @@ function protobufFields(bytes: Uint8Array): readonly number[] {
 
 /** The begin of what a gzip file holds; null: it is none, or damaged. */
 export function gunzippedStart(bytes: Uint8Array): Uint8Array | null {
+  const pieces: Uint8Array[] = [];
   try {
     // Deflate makes at most 1032 bytes of one.
-    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 1040 * startBytes };
-    return gunzipSync(bytes.subarray(0, startBytes), options);
+    new Gunzip((piece) => pieces.push(piece)).push(bytes.subarray(0, startBytes));
   } catch {
     return null;
   }
+  return pieces.length === 0 ? null : joined(pieces);
 }

@@ -10,6 +10,7 @@ import { computedTypes } from '../ir/op.js';
 import { operators } from '../ops/index.js';
 import { type Analysed, load, modelName, planned } from '../pipeline.js';
 import { acceptGraph, acceptNode } from '../plan/choose/accept.js';
+import { packageTemplates } from '../project/templates.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
 import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
 import type { Target } from '../target/index.js';
@@ -119,5 +120,5 @@ export function estimates(
 
 function emitted(request: CompileRequest, known: Analysed) {
   const { module, ...plan } = planned(request, known);
-  return { plan: plan.plan, tables: emitProgram(module, plan).tables };
+  return { plan: plan.plan, tables: emitProgram(module, plan, packageTemplates()).tables };
 }

@@ -1,5 +1,4 @@
 /** How many cores to plan for, where it is not given (--cores auto). */
-import type { Target } from '../target/index.js';
 import type { Planned, Resources } from './index.js';
 import { type CompileOptions, estimatedCount } from './types.js';
 
@@ -8,7 +7,7 @@ import { type CompileOptions, estimatedCount } from './types.js';
  */
 export function planInTime(
   planFor: (resources?: Resources) => Planned,
-  { secondCore, clockHz }: Pick<Target, 'secondCore' | 'clockHz'>,
+  { secondCore, clockHz }: { readonly secondCore?: unknown; readonly clockHz: number },
   { maxMs = Infinity, maxFlash = Infinity }: CompileOptions,
 ): Planned {
   const one = planFor();

@@ -9,8 +9,8 @@ import { probeCompiler } from '../build/probe.js';
 import { simulators } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { probeTools } from '../flash/probe/tools.js';
+import { version } from '../package.js';
 import { isLibrary, listTargets, loadTarget, type Target } from '../target/index.js';
-import { version } from '../version.js';
 import type { ToolCheck } from './check.js';
 import { checkPorts } from './port-checks.js';
 

@@ -5,17 +5,15 @@
  * An unknown or missing key is an error, so that a typing mistake never selects a default.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BonsaiError } from '../errors.js';
 import { countUnits, type Feature, type TargetTraits } from '../ir/op.js';
 import { didYouMean } from '../nearest.js';
+import { packageFile } from '../package.js';
 import { flashSettings } from './flash.js';
 import { linkerScriptOf } from './linker-script.js';
 
 export { linkerScriptOf } from './linker-script.js';
-
-const root = new URL('../../', import.meta.url);
 
 const features = [
   'mul32',
@@ -168,7 +166,7 @@ const chipsFolder = 'chips';
 
 /** Names of the targets, sorted. */
 export function listTargets(): string[] {
-  return readdirSync(new URL('targets/', root), { withFileTypes: true })
+  return readdirSync(packageFile('targets'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && ![coresFolder, chipsFolder].includes(entry.name))
     .map((entry) => entry.name)
     .sort();
@@ -186,8 +184,8 @@ export function loadTarget(name: string): Target {
       `one of: ${listTargets().join(', ')}${didYouMean(name, listTargets())}`,
     );
   }
-  const url = new URL(`targets/${name}/target.json`, root);
-  const target = parseTarget(readFileSync(url, 'utf8'), fileURLToPath(url));
+  const path = packageFile(`targets/${name}/target.json`);
+  const target = parseTarget(readFileSync(path, 'utf8'), path);
   const costs = measured(target, 'costs.json', costSchema) ?? target.costs;
   const code = measured(target, 'code.json', codeSchema);
   const firmware = measured(target, 'memory.json', memorySchema);
@@ -221,23 +219,23 @@ function measured<T>(
   schema: z.ZodType<T>,
 ): T | null {
   for (const place of [`targets/${name}`, coreFolder({ core }), coreFolder({ core: measuredAs })]) {
-    const url = new URL(`${place}/${file}`, root);
-    if (existsSync(url)) return parseCosts(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
+    const path = packageFile(`${place}/${file}`);
+    if (existsSync(path)) return parseCosts(schema, readFileSync(path, 'utf8'), path);
   }
   return null;
 }
 
-function readData<T>(schema: z.ZodType<T>, path: string): T {
-  const url = new URL(path, root);
-  if (!existsSync(url)) {
+function readData<T>(schema: z.ZodType<T>, file: string): T {
+  const path = packageFile(file);
+  if (!existsSync(path)) {
     throw new BonsaiError(
       'usage',
-      path,
+      file,
       'does not exist',
       'targets/rp2040 shows what a board needs',
     );
   }
-  return parseData(schema, readFileSync(url, 'utf8'), fileURLToPath(url));
+  return parseData(schema, readFileSync(path, 'utf8'), path);
 }
 
 /** @throws BonsaiError 'usage' where the board lacks a key that its family requires */
@@ -355,7 +353,7 @@ export function parseCosts<T>(schema: z.ZodType<T>, text: string, where: string)
  * included under its own name.
  */
 export function firmwareSources(target: Target, cores = 1): Map<string, string> {
-  const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+  const read = (path: string) => readFileSync(packageFile(path), 'utf8');
   const { sources: core = [], headers = [] } = (cores > 1 ? target.secondCore : undefined) ?? {};
   const files = [...target.sources, ...core, ...target.headers, ...headers];
   const texts = new Map(files.map((path) => [path, read(`firmware/${path}`)]));

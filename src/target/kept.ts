@@ -10,7 +10,7 @@ import { removeUnfinished, writeWhole } from '../durable.js';
 import { BonsaiError, isSystemError, writing } from '../errors.js';
 import { hasName, makeFolders, readInput } from '../files.js';
 import type { Optimize, TargetTraits } from '../ir/op.js';
-import { version } from '../version.js';
+import { version } from '../package.js';
 import { measuredCosts, parseCosts, type Target } from './index.js';
 
 /** The scope of measured costs: all boards with a core, or one board. */

@@ -1,8 +1,7 @@
 /** Linker scripts: a board's own file, or the text that its sizes make. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-
-const root = new URL('../../', import.meta.url);
+import { packageFile } from '../package.js';
 
 /** Where the memories of a Cortex-M begin; `flashBytes` and `ramBytes` have their sizes. */
 export interface Memory {
@@ -53,6 +52,6 @@ export function linkerScriptOf(target: {
     return { name: `${name}.ld`, text: scriptOf(memory, flashBytes ?? 0, ramBytes ?? 0) };
   }
   if (linkerScript === null) return null;
-  const text = readFileSync(new URL(`targets/${linkerScript}`, root), 'utf8');
+  const text = readFileSync(packageFile(`targets/${linkerScript}`), 'utf8');
   return { name: basename(linkerScript), text };
 }

@@ -3,12 +3,12 @@ import { analyse } from '../analysis/index.js';
 import { type BuildResult, buildProject } from '../build/index.js';
 import { firmwareFiles, writeProject } from '../build/project.js';
 import { inTemporaryDirectory } from '../build/temporary.js';
-import { emit } from '../codegen/emit.js';
 import type { Manifest } from '../codegen/manifest.js';
 import { type Graph, mainGraph } from '../ir/graph.js';
 import type { Optimize } from '../ir/op.js';
 import { makePlan, type Planned } from '../plan/index.js';
 import type { CompileOptions } from '../plan/types.js';
+import { emit } from '../project/emit.js';
 import type { Target } from '../target/index.js';
 import type { Trials } from './trials.js';
 

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { packageFile } from '../../src/codegen/templates.js';
+import { packageFile } from '../../src/package.js';
 import { compile } from '../../src/pipeline.js';
 import { loadTarget, type Target } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { recoverProject, writeProject } from '../../src/build/project.js';
-import { packageFile } from '../../src/codegen/templates.js';
+import { packageFile } from '../../src/package.js';
 
 /** Calls that change the disk. */
 const changing = [

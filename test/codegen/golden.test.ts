@@ -5,8 +5,9 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { emitProgram } from '../../src/codegen/program.js';
-import { packageFile } from '../../src/codegen/templates.js';
 import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
+import { packageFile } from '../../src/package.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { expectGolden } from '../support/golden.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { simplePlan } from '../support/plan.js';
@@ -745,7 +746,7 @@ function withoutTables(module: Module, kernel: string): string {
   const { plan } = planned;
   const kernels = new Set(plan.steps.map((step) => step.kernel));
   expect([...kernels], 'the row is for this kernel').to.deep.equal([kernel]);
-  const { source } = emitProgram(module, planned);
+  const { source } = emitProgram(module, planned, packageTemplates());
   const table = /^static const \w+ \w+\[\d+\] BONSAI_FLASH;\n/gm;
   const begin = source.indexOf('#endif\n') + '#endif\n'.length;
   const end = source.indexOf(`void ${module.name}_run_hooked(`);

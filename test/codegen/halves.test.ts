@@ -7,6 +7,7 @@ import { mainGraph } from '../../src/ir/graph.js';
 import { typesOf } from '../../src/ir/op.js';
 import { kernelsOf } from '../../src/kernels/index.js';
 import { makePlan } from '../../src/plan/index.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
 import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
 import { mergeModules, randomInputs } from '../support/module.js';
@@ -88,7 +89,7 @@ describe('halves of steps in C', () => {
     if (input === undefined || output === undefined) return expect.fail('two tensors');
     const outcome = async (offset: number) => {
       const moved = { ...plan, placements: [input, { ...output, offset }] };
-      const program = emitProgram(module, { plan: moved, implementations });
+      const program = emitProgram(module, { plan: moved, implementations }, packageTemplates());
       const vectors = [randomInputs(module, 1)];
       return runProgram(module.name, moved, program, vectors, 'recorded').then(
         () => 'apart',

@@ -2,10 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { emit } from '../../src/codegen/emit.js';
 import { emitProgram } from '../../src/codegen/program.js';
 import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
 import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { emit } from '../../src/project/emit.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { firmwareSources, loadTarget } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
@@ -69,7 +70,7 @@ describe('generated files', () => {
   it('have a tag that follows the generated C', () => {
     const tag = (extent: number) => {
       const module = classifier('kws', extent);
-      return emitProgram(module, simplePlan(module)).tag;
+      return emitProgram(module, simplePlan(module), packageTemplates()).tag;
     };
     expect(tag(4))
       .to.match(/^[0-9a-f]{8}$/)

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { emitProgram } from '../../src/codegen/program.js';
 import type { Module } from '../../src/ir/graph.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';
@@ -25,7 +26,7 @@ function functionsOf(source: string): string[] {
 
 describe('kernel functions', () => {
   const emitted = (optimize: 'balanced' | 'size' | 'speed', module = additions()) =>
-    emitProgram(module, simplePlan(module, { optimize }));
+    emitProgram(module, simplePlan(module, { optimize }), packageTemplates());
 
   for (const optimize of ['balanced', 'size'] as const) {
     it(`${optimize}: one function, what differs in a descriptor of narrow fields`, () => {

@@ -5,6 +5,7 @@ import { emitProgram } from '../../src/codegen/program.js';
 import { mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
 import type { Region } from '../../src/plan/types.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { loadTarget } from '../../src/target/index.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
@@ -19,7 +20,7 @@ function programOf(template: string, regions: (calls: number) => readonly Region
   const options = { ...defaults, kernels };
   const { plan, implementations } = makePlan(module, facts, loadTarget('rp2040'), options);
   const steps = plan.steps.map((step) => ({ ...step, regions: regions(step.regions.length) }));
-  return emitProgram(module, { plan: { ...plan, steps }, implementations });
+  return emitProgram(module, { plan: { ...plan, steps }, implementations }, packageTemplates());
 }
 
 /** 'conv_weights flash' of each array. */

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { Composition, type Context, compileTemplate, render } from '../../src/codegen/templates.js';
+import { Composition, type Context, Templates } from '../../src/codegen/templates.js';
 import { InternalError } from '../../src/errors.js';
+import { packageTemplates } from '../../src/project/templates.js';
+
+const templates = new Templates(new Map());
 
 describe('templates', () => {
   const context: Context = {
@@ -24,7 +27,7 @@ describe('templates', () => {
     },
   ];
   for (const { edge, template, expected } of rendered) {
-    it(edge, () => expect(compileTemplate(template, 'test')(context)).to.equal(expected));
+    it(edge, () => expect(templates.compile(template, 'test')(context)).to.equal(expected));
   }
 
   const refused = [
@@ -47,7 +50,7 @@ describe('templates', () => {
   ];
   for (const { edge, template, names } of refused) {
     it(`refuses ${edge}`, () => {
-      expect(() => compileTemplate(template, 'broken')(context))
+      expect(() => templates.compile(template, 'broken')(context))
         .to.throw(InternalError)
         .with.property('message')
         .that.includes('template "broken"')
@@ -56,7 +59,7 @@ describe('templates', () => {
   }
 
   it('says which template is missing', () => {
-    expect(() => render('kernels/portable/none', {})).to.throw(
+    expect(() => templates.render('kernels/portable/none', {})).to.throw(
       InternalError,
       'kernels/portable/none',
     );
@@ -65,7 +68,7 @@ describe('templates', () => {
 
 describe('compositions', () => {
   it('have each helper once, after those that it uses, named after its parameters', () => {
-    const composition = new Composition();
+    const composition = new Composition(packageTemplates());
     const output = composition.render('kernels/swar/support/requantize_sums', {
       name: 'any',
       single: true,
@@ -83,7 +86,7 @@ describe('compositions', () => {
   });
 
   it('assert the places that assembly reads', () => {
-    expect(compileTemplate('{{places "walk" zero="0" step="4"}}', 'test')({})).to.equal(
+    expect(templates.compile('{{places "walk" zero="0" step="4"}}', 'test')({})).to.equal(
       '_Static_assert(offsetof(struct walk, zero) == 0, "zero");\n' +
         '_Static_assert(offsetof(struct walk, step) == 4, "step");',
     );

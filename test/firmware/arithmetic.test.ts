@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { packageFile } from '../../src/codegen/templates.js';
+import { packageFile } from '../../src/package.js';
 import { execute } from '../support/execute.js';
 import { inTemporaryDirectory, warnings } from '../support/native.js';
 

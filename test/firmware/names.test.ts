@@ -3,11 +3,12 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { analyse } from '../../src/analysis/index.js';
-import { emit, modelGlue } from '../../src/codegen/emit.js';
 import { emitProgram } from '../../src/codegen/program.js';
 import { modelCName } from '../../src/ir/c-names.js';
 import { type Module, mainGraph } from '../../src/ir/graph.js';
 import { makePlan } from '../../src/plan/index.js';
+import { emit, modelGlue } from '../../src/project/emit.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import {
   compilerFlags,
   firmwareSources,
@@ -96,7 +97,7 @@ async function linkAll(directory: string, target: Target, names: readonly string
   const sources: string[] = [];
   for (const name of names) {
     const named = { ...module, name };
-    const program = emitProgram(named, planned);
+    const program = emitProgram(named, planned, packageTemplates());
     const files: [string, string][] = [
       [`${name}.h`, program.header],
       [`${name}.c`, program.source],

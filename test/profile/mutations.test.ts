@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { readManifest } from '../../src/build/directory.js';
-import { packageFile } from '../../src/codegen/templates.js';
 import { simulators } from '../../src/device/index.js';
+import { packageFile } from '../../src/package.js';
 import { readModule } from '../../src/pipeline/directory.js';
 import {
   type Command,

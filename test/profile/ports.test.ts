@@ -9,6 +9,7 @@ import { boardTable } from '../../src/device/boards.js';
 import type { Device } from '../../src/device/device.js';
 import type { SerialPortInfo } from '../../src/device/ports.js';
 import { BonsaiError } from '../../src/errors.js';
+import { version } from '../../src/package.js';
 import {
   choosePort,
   flashPortFor,
@@ -18,7 +19,6 @@ import {
 } from '../../src/profile/ports.js';
 import { encodeFrame } from '../../src/profile/protocol.js';
 import { listTargets, loadTarget } from '../../src/target/index.js';
-import { version } from '../../src/version.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
 

@@ -20,7 +20,7 @@ import { readConfig } from '../../src/config.js';
 import { BonsaiError } from '../../src/errors.js';
 import { readInput } from '../../src/files.js';
 import { checkRecord } from '../../src/flash/image-check.js';
-import { readModelFile } from '../../src/formats/file.js';
+import { readModelFile } from '../../src/model-file.js';
 import { inspectModel } from '../../src/pipeline/inspect.js';
 import { compile } from '../../src/pipeline.js';
 import type { CompileOptions } from '../../src/plan/types.js';

@@ -11,6 +11,7 @@ import {
   type TensorId,
 } from '../../src/ir/graph.js';
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
+import { version } from '../../src/package.js';
 import type { Plan } from '../../src/plan/types.js';
 import {
   answerBit,
@@ -24,7 +25,6 @@ import {
   maxBodyBytes,
   tagOf,
 } from '../../src/profile/protocol.js';
-import { version } from '../../src/version.js';
 import { GraphBuilder } from './module.js';
 import { simplePlan } from './plan.js';
 

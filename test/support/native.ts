@@ -17,6 +17,7 @@ import {
 import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
 import type { Planned } from '../../src/plan/index.js';
 import type { IoTensor, Plan } from '../../src/plan/types.js';
+import { packageTemplates } from '../../src/project/templates.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';
@@ -194,7 +195,7 @@ export async function expectSameBits(
   const merged = mergeModules(modules);
   const planned = planner?.(merged) ?? simplePlan(merged, planOptions);
   const { plan } = planned;
-  const program = emitProgram(merged, planned);
+  const program = emitProgram(merged, planned, packageTemplates());
   const vectors = Array.from({ length: runs }, (_, run) => randomInputs(merged, seed + run));
   const traces = await runProgram(merged.name, plan, program, vectors, both);
   const graph = mainGraph(merged);

@@ -1,6 +1,7 @@
 /** Programs that flash through a debug probe, as targets/debug-probes.json describes them. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { packageFile } from '../../package.js';
 
 const words = z.array(z.string()).readonly();
 const pattern = z.string().transform((text) => new RegExp(text, 'im'));
@@ -33,7 +34,7 @@ const tool = z.strictObject({
 
 export type ProbeTool = z.infer<typeof tool>;
 
-const path = new URL('../../../targets/debug-probes.json', import.meta.url);
+const path = packageFile('targets/debug-probes.json');
 
 /** All that are known, the best first. */
 export function probeTools(): readonly ProbeTool[] {

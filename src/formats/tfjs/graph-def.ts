@@ -101,7 +101,7 @@ function attrsOf(fields: Fields): NodeAttrs {
 
 function textOf(found: unknown, wrong: () => BonsaiError): string {
   if (typeof found !== 'string') throw wrong();
-  return Buffer.from(found, 'base64').toString('latin1');
+  return atob(found);
 }
 
 /** @throws BonsaiError 'bad-graph' */

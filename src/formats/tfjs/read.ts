@@ -2,9 +2,11 @@
  * A model.json of TensorFlow.js and its weights: binary files beside it, cut into shards
  * (tfjs-core/src/io/types.ts, io_utils.ts).
  */
+
+import { includesWord, joined, latin1 } from '../../bytes.js';
 import { BonsaiError } from '../../errors.js';
-import { maxModelBytes } from '../../files.js';
 import { elementCount, type Shape } from '../../ir/graph.js';
+import { maxModelBytes } from '../../limits.js';
 import { printableLine } from '../../printable.js';
 import { floatOfHalf } from '../half.js';
 import { convertAgain, corrupt, type Fields, fieldsOf, shown } from './fields.js';
@@ -36,9 +38,9 @@ const maxShards = 4096;
 
 /** Whether a file is a model.json: JSON that has a topology. */
 export function isTfjs(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  const start = latin1(bytes.subarray(0, 64));
   if (!/^(\u00ef\u00bb\u00bf)?\s*\{/.test(start)) return false;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"modelTopology"');
+  return includesWord(bytes, '"modelTopology"');
 }
 
 /** @throws BonsaiError 'corrupt-model', 'truncated-model', 'unsupported-type', 'too-large' … */
@@ -111,7 +113,7 @@ function takeWeights(
   files: readonly Uint8Array[],
   weights: Map<string, Weight>,
 ): void {
-  const bytes = files.length === 1 ? (files[0] as Uint8Array) : Buffer.concat(files);
+  const bytes = files.length === 1 ? (files[0] as Uint8Array) : joined(files);
   let at = 0;
   for (const entry of group.list('weights')) {
     const fields = fieldsOf(entry, group.where);

@@ -1,6 +1,6 @@
 /** Bytes of a .tflite file → its tables, checked but not yet interpreted. */
 import { BonsaiError } from '../../errors.js';
-import { maxModelBytes } from '../../files.js';
+import { maxModelBytes } from '../../limits.js';
 import {
   corrupt,
   type Decoded,

@@ -1,4 +1,5 @@
 /** Calls of kernels: which calls share a function, and the bytes of their constants. */
+import { isSame } from '../../bytes.js';
 import { rawBytes } from '../../ir/graph.js';
 import type { Facts, Optimize, TargetTraits } from '../../ir/op.js';
 import type { KernelCall, KernelContext, Routine, Table } from '../../kernels/variant.js';
@@ -52,7 +53,7 @@ export function callBytes({ tables, routines = {} }: KernelCall): CallBytes {
 export function withoutShared(call: KernelCall, other: KernelCall): KernelCall {
   const isSameTable = (name: string, table: Table) => {
     const twin = other.tables[name];
-    return twin !== undefined && Buffer.compare(rawBytes(table.data), rawBytes(twin.data)) === 0;
+    return twin !== undefined && isSame(rawBytes(table.data), rawBytes(twin.data));
   };
   const isSameRoutine = (name: string, routine: Routine) =>
     routine.text('') === other.routines?.[name]?.text('');

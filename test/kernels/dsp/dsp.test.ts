@@ -11,6 +11,7 @@ import { matchesOf } from '../../../src/kernels/index.js';
 import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
 import { floatRequantizers, integerRequantizers } from '../../../src/ops/arithmetic/float-scale.js';
 import { clamp, floatOfBits } from '../../../src/ops/arithmetic/quant.js';
+import { packageTemplates } from '../../../src/project/templates.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
@@ -533,7 +534,7 @@ describe('the bounds of accumulators', () => {
     const planned = simplePlan(module, { kernel, facts, optimize });
     const { plan } = planned;
     expect(plan.steps[0]?.kernel).to.equal(kernel);
-    const program = emitProgram(module, planned);
+    const program = emitProgram(module, planned, packageTemplates());
     const extent = mainGraph(module).tensors[0]?.shape[1] ?? 0;
     const vectors = [-128, 127, 0].map((value) => [new Int8Array(extent).fill(value)]);
     const traces = await runProgram(module.name, plan, program, vectors);

@@ -4,6 +4,7 @@ import { emitProgram } from '../../../src/codegen/program.js';
 import { qemuCommand } from '../../../src/device/qemu.js';
 import { type Attrs, type Module, mainGraph, type Quant } from '../../../src/ir/graph.js';
 import type { Facts } from '../../../src/ir/op.js';
+import { packageTemplates } from '../../../src/project/templates.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
@@ -426,7 +427,7 @@ describe('two products in 16 bits', () => {
     const planned = planFor(module, facts);
     const { plan } = planned;
     expect(plan.steps[0]?.kernel).to.equal(kernel);
-    const program = emitProgram(module, planned);
+    const program = emitProgram(module, planned, packageTemplates());
     const vectors = [-128, 127].map((value) => [new Int8Array(96).fill(value)]);
     const traces = await runProgram(module.name, plan, program, vectors);
     return traces.some((trace, i) => firstDifference(module, vectors[i] ?? [], trace) !== null);

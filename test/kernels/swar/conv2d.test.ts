@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { analyse } from '../../../src/analysis/index.js';
 import { emitProgram } from '../../../src/codegen/program.js';
 import { type Module, mainGraph } from '../../../src/ir/graph.js';
+import { packageTemplates } from '../../../src/project/templates.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../../support/module.js';
@@ -68,7 +69,7 @@ describe('lanes that are full at either end', () => {
       const facts = analyse(mainGraph(module));
       const planned = simplePlan(module, { kernel, facts });
       const { plan } = planned;
-      const program = emitProgram(module, planned);
+      const program = emitProgram(module, planned, packageTemplates());
       const ends = [-128, 127].map((end) =>
         plan.inputs.map(({ bytes }) => new Int8Array(bytes).fill(end)),
       );

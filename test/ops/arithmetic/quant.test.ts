@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { render } from '../../../src/codegen/templates.js';
 import {
   frexp,
   type Multiplier,
@@ -11,6 +10,7 @@ import {
   type Rounding,
   roundHalfAwayFromZero,
 } from '../../../src/ops/arithmetic/quant.js';
+import { render } from '../../../src/project/templates.js';
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
 import { inTemporaryDirectory, warnings } from '../../support/native.js';

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { render } from '../../../src/codegen/templates.js';
 import { multiplyByQuantizedMultiplier } from '../../../src/ops/arithmetic/quant.js';
+import { render } from '../../../src/project/templates.js';
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
 import { inTemporaryDirectory, warnings } from '../../support/native.js';

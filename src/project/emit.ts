@@ -1,17 +1,23 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
+
+import { string } from '../codegen/c.js';
+import type { Emission, Manifest } from '../codegen/manifest.js';
+import {
+  emitProgram,
+  interfaceContext,
+  type Program,
+  type ProgramOptions,
+} from '../codegen/program.js';
 import type { Module } from '../ir/graph.js';
+import { version } from '../package.js';
 import type { Planned } from '../plan/index.js';
 import type { Plan } from '../plan/types.js';
 import { isLibrary, type Target, twinOf } from '../target/index.js';
-import { version } from '../version.js';
-import { string } from './c.js';
 import { emitClient, littleEndian } from './client.js';
 import { emitIdf, idfComponent } from './idf.js';
 import { emitLibrary } from './library.js';
 import { emitMakefile } from './makefile.js';
-import type { Emission, Manifest } from './manifest.js';
-import { emitProgram, interfaceContext, type Program, type ProgramOptions } from './program.js';
-import { render } from './templates.js';
+import { packageTemplates, render } from './templates.js';
 
 /**
  * `twins`: write weights that are code as C instead, for a machine that cannot run the assembly.
@@ -38,7 +44,7 @@ export function emit(
   options: EmitOptions = {},
 ): Emission {
   const { plan } = planned;
-  const program = emitProgram(module, planned, options);
+  const program = emitProgram(module, planned, packageTemplates(), options);
   const { header, source, tables, spans, tag } = program;
   const [routines, extension] = options.twins ? [program.twins(), 'c'] : [program.routines, 'S'];
   const manifest: Manifest = { format: 1, plan, tables, spans, tag };

@@ -3,10 +3,11 @@
  * the model, and an application with the firmware (ESP-IDF Programming Guide v5.5, 'Build System',
  * 'Linker Script Generation', 'Partition Tables').
  */
+
+import { integer } from '../codegen/c.js';
 import type { Module } from '../ir/graph.js';
 import type { Plan } from '../plan/types.js';
 import { firmwareMacros, type Target } from '../target/index.js';
-import { integer } from './c.js';
 import { firmwareMain } from './makefile.js';
 import { render } from './templates.js';
 

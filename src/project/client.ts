@@ -1,10 +1,10 @@
 /** client/<model>.ts: a typed client for a host program that talks to the board. */
 import { createRequire } from 'node:module';
 import type { CodeBlockWriter, TypeAliasDeclarationStructure } from 'ts-morph';
+import { isLabelled } from '../codegen/labels.js';
+import type { ProgramOptions } from '../codegen/program.js';
 import { elementCount, type Module } from '../ir/graph.js';
 import type { IoTensor, Plan } from '../plan/types.js';
-import { isLabelled } from './labels.js';
-import type { ProgramOptions } from './program.js';
 import { render } from './templates.js';
 
 type Morph = typeof import('ts-morph');
