@@ -18,14 +18,14 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Costs, goals } from '../src/ir/op.js';
+import { coreFolder, listTargets, loadTarget, type Target } from '../src/boards/target/index.js';
+import { measureCode } from '../src/boards/tune/code.js';
+import { costTable, tune } from '../src/boards/tune/index.js';
+import type { MeasureRequest } from '../src/boards/tune/measure.js';
+import { measureFirmware } from '../src/boards/tune/memory.js';
+import { only, trialsOf } from '../src/boards/tune/trials.js';
+import { type Costs, goals } from '../src/compiler/ir/op.js';
 import type { Report } from '../src/report/index.js';
-import { coreFolder, listTargets, loadTarget, type Target } from '../src/target/index.js';
-import { measureCode } from '../src/tune/code.js';
-import { costTable, tune } from '../src/tune/index.js';
-import type { MeasureRequest } from '../src/tune/measure.js';
-import { measureFirmware } from '../src/tune/memory.js';
-import { only, trialsOf } from '../src/tune/trials.js';
 import { withModelledCycles } from './derived.js';
 import { headingsOf, mergedRows, staleLines, tables, withParts, withSection } from './document.js';
 import {

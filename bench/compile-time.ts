@@ -9,8 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import type { Module, Tensor } from '../src/ir/graph.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import type { Module, Tensor } from '../src/compiler/ir/graph.js';
 
 /** Fully connected layers of `width` × `width`, enough of them for `weightBytes`. */
 function deepModel(weightBytes: number, width = 512): Module {

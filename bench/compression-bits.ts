@@ -10,14 +10,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { importModel } from '../src/compiler/formats/index.js';
+import { mainGraph } from '../src/compiler/ir/graph.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import { loadDataset } from '../src/compress/data/load.js';
 import { split } from '../src/compress/data/split.js';
 import { integerRunner } from '../src/compress/integer.js';
 import { quantizedSamples } from '../src/compress/score.js';
 import { loadBackend, type Tf } from '../src/compress/tensorflow.js';
-import { importModel } from '../src/formats/index.js';
-import { mainGraph } from '../src/ir/graph.js';
 
 const { values } = parseArgs({
   options: { data: { type: 'string' }, out: { type: 'string' }, python: { type: 'string' } },

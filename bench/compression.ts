@@ -12,6 +12,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cnn, training } from '../examples/fashion-mnist/cnn.js';
 import { type Network, rightShare, trained, untrained } from '../examples/steps.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  mainGraph,
+  tensorOf,
+} from '../src/compiler/ir/graph.js';
 import { assessor } from '../src/compress/assess.js';
 import { Journal } from '../src/compress/journal.js';
 import { type Prepared, prepare } from '../src/compress/prepare.js';
@@ -20,9 +29,6 @@ import { lower } from '../src/compress/quantize/lower.js';
 import { type GivenSettings, settingsOf } from '../src/compress/recipe.js';
 import type { TrainOptions } from '../src/compress/train/loop.js';
 import { makeWorkshop } from '../src/compress/workshop.js';
-import { importModel } from '../src/formats/index.js';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
 import type { Progress } from '../src/progress.js';
 import { runOn } from './board.js';
 import { type Result, tableOf, writeDocument } from './compression-table.js';

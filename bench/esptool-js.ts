@@ -5,9 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { ESPLoader, Transport } from 'esptool-js';
-import type { Chip } from '../src/device/chips/chip.js';
-import { makeChip } from '../src/device/chips/index.js';
-import { loadTarget } from '../src/target/index.js';
+import type { Chip } from '../src/boards/device/chips/chip.js';
+import { makeChip } from '../src/boards/device/chips/index.js';
+import { loadTarget } from '../src/boards/target/index.js';
 import { espImage } from '../test/support/esp.js';
 import { type Faults, makeFaults, noFaults } from '../test/support/faults.js';
 

@@ -13,6 +13,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { importModel } from '../src/compiler/formats/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  mainGraph,
+  type Tensor,
+  tensorOf,
+} from '../src/compiler/ir/graph.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import { floatGraph, realValues } from '../src/compress/float-graph.js';
 import { lower } from '../src/compress/quantize/lower.js';
@@ -22,16 +32,6 @@ import { type SettingsOf, settingsOf } from '../src/compress/recipe.js';
 import { floatAnswers, integerAnswers, signalToNoise } from '../src/compress/score.js';
 import { quantizeStep } from '../src/compress/steps/quantize.js';
 import { type BackendName, loadBackend, type Tf } from '../src/compress/tensorflow.js';
-import { importModel } from '../src/formats/index.js';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import {
-  elementCount,
-  type Graph,
-  type Module,
-  mainGraph,
-  type Tensor,
-  tensorOf,
-} from '../src/ir/graph.js';
 import { runOn } from './board.js';
 import { replaceSection } from './document.js';
 

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
-import { loadTarget } from '../src/target/index.js';
+import { loadTarget } from '../src/boards/target/index.js';
 import { chainModule, manifestOf } from '../test/support/fake-board.js';
 import { buildFirmware } from '../test/support/firmware.js';
 import { type FuzzResult, fuzzFirmware, fuzzSession } from '../test/support/fuzz.js';

@@ -10,13 +10,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { emit } from '../src/project/emit.js';
+import { emit } from '../src/boards/project/emit.js';
+import { listTargets, loadTarget } from '../src/boards/target/index.js';
+import { analysed } from '../src/compiler/index.js';
+import { goals, type Optimize } from '../src/compiler/ir/op.js';
+import type { RuntimeRounding } from '../src/compiler/ir/rounding.js';
 import { BonsaiError } from '../src/errors.js';
-import { goals, type Optimize } from '../src/ir/op.js';
-import type { RuntimeRounding } from '../src/ir/rounding.js';
 import type { CompileRequest } from '../src/pipeline/types.js';
-import { analysed, load, planned } from '../src/pipeline.js';
-import { listTargets, loadTarget } from '../src/target/index.js';
+import { load, planned } from '../src/pipeline.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

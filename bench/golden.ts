@@ -10,9 +10,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { BonsaiError } from '../src/errors.js';
-import { importModel } from '../src/formats/index.js';
-import { writeTflite } from '../src/formats/tflite/write.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
 import {
   type Attrs,
   allocate,
@@ -21,7 +20,8 @@ import {
   mainGraph,
   rawBytes,
   tensorOf,
-} from '../src/ir/graph.js';
+} from '../src/compiler/ir/graph.js';
+import { BonsaiError } from '../src/errors.js';
 import { type GoldenCase, goldenCases, moduleOfCase } from '../test/support/golden-cases.js';
 import { runtimeOutputs } from '../test/support/tflite-runtimes.js';
 

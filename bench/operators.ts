@@ -2,10 +2,11 @@
  * Measures each operator over a grid of shapes, with the kernels that are chosen. A layer that is
  * much slower than others of its kind shows that a kernel or a rule of choice is missing.
  */
-import type { Optimize } from '../src/ir/op.js';
-import { loadTarget } from '../src/target/index.js';
-import { measureLayers } from '../src/tune/measure.js';
-import { chosenTrials } from '../src/tune/trials.js';
+
+import { loadTarget } from '../src/boards/target/index.js';
+import { measureLayers } from '../src/boards/tune/measure.js';
+import { chosenTrials } from '../src/boards/tune/trials.js';
+import type { Optimize } from '../src/compiler/ir/op.js';
 import { replaceParts } from './document.js';
 import { operatorGrid } from './operators/grid.js';
 import { summarize, tableOf, textOf } from './operators/summary.js';

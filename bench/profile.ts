@@ -10,13 +10,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildProject } from '../src/build/index.js';
-import { firmwareFiles, writeProject } from '../src/build/project.js';
+import { buildProject } from '../src/boards/build/index.js';
+import { firmwareFiles, writeProject } from '../src/boards/build/project.js';
+import { readVectors, seededVectors } from '../src/boards/profile/vectors.js';
+import { loadTarget } from '../src/boards/target/index.js';
+import type { CompileOptions } from '../src/compiler/plan/types.js';
 import { compile } from '../src/pipeline.js';
-import type { CompileOptions } from '../src/plan/types.js';
-import { readVectors, seededVectors } from '../src/profile/vectors.js';
 import { textTable } from '../src/report/text-table.js';
-import { loadTarget } from '../src/target/index.js';
 import { execute, type Instruction } from './qemu/blocks.js';
 import { coreOf, estimateCycles } from './qemu/cycles.js';
 

@@ -8,6 +8,10 @@
  * times less than dense, and the same for each pruned layer.
  */
 import { parseArgs } from 'node:util';
+import { loadTarget } from '../src/boards/target/index.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { elementCount, type Graph, type Module, tensorOf } from '../src/compiler/ir/graph.js';
+import type { Optimize } from '../src/compiler/ir/op.js';
 import type { Candidate } from '../src/compress/candidate.js';
 import { costsOn } from '../src/compress/cost.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
@@ -24,11 +28,7 @@ import { makeRandom } from '../src/compress/random.js';
 import { loadBackend } from '../src/compress/tensorflow.js';
 import { runnerOf } from '../src/compress/trace.js';
 import { readInput } from '../src/files.js';
-import { importModel } from '../src/formats/index.js';
-import { elementCount, type Graph, type Module, tensorOf } from '../src/ir/graph.js';
-import type { Optimize } from '../src/ir/op.js';
 import { textTable } from '../src/report/text-table.js';
-import { loadTarget } from '../src/target/index.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

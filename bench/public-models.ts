@@ -13,10 +13,10 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type DType, dtypes, elementCount, type TensorData } from '../src/ir/graph.js';
-import { type RuntimeRounding, roundings } from '../src/ir/rounding.js';
+import { loadTarget } from '../src/boards/target/index.js';
+import { type DType, dtypes, elementCount, type TensorData } from '../src/compiler/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../src/compiler/ir/rounding.js';
 import { compile } from '../src/pipeline.js';
-import { loadTarget } from '../src/target/index.js';
 import {
   difference,
   elementsOf,

@@ -7,6 +7,8 @@
  * Two small models, trained on drawn samples and compressed far beyond what is sensible: a classifier
  * of ten classes, and an autoencoder that finds anomalies by what it fails to reproduce.
  */
+
+import { type Graph, mainGraph } from '../src/compiler/ir/graph.js';
 import type { Candidate } from '../src/compress/candidate.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import { lower } from '../src/compress/quantize/lower.js';
@@ -17,7 +19,6 @@ import { runStep } from '../src/compress/steps/index.js';
 import type { Surroundings } from '../src/compress/steps/step.js';
 import { loadBackend } from '../src/compress/tensorflow.js';
 import { train, trainDefaults } from '../src/compress/train/loop.js';
-import { type Graph, mainGraph } from '../src/ir/graph.js';
 import { FloatNetwork } from '../test/support/float-network.js';
 
 const features = 48;

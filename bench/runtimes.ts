@@ -12,12 +12,18 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { importModel } from '../src/formats/index.js';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import { elementCount, type Graph, type Module, mainGraph, tensorOf } from '../src/ir/graph.js';
-import { type RuntimeRounding, roundings } from '../src/ir/rounding.js';
-import { evaluateGraph } from '../src/ops/evaluate.js';
-import { modelName } from '../src/pipeline.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import { modelName } from '../src/compiler/index.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  mainGraph,
+  tensorOf,
+} from '../src/compiler/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../src/compiler/ir/rounding.js';
+import { evaluateGraph } from '../src/compiler/ops/evaluate.js';
 import { growGraph, growths } from '../test/support/graphs.js';
 import { Random, randomInputs } from '../test/support/module.js';
 import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtimes.js';

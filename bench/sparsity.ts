@@ -9,14 +9,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { analyse } from '../src/analysis/index.js';
-import { mainGraph } from '../src/ir/graph.js';
-import { makePlan } from '../src/plan/index.js';
-import type { PlanStep } from '../src/plan/types.js';
-import { loadTarget } from '../src/target/index.js';
-import { conv, dense, type Layer, prune } from '../src/tune/layers.js';
-import { type MeasuredTrial, measureLayers } from '../src/tune/measure.js';
-import { trialsOf } from '../src/tune/trials.js';
+import { loadTarget } from '../src/boards/target/index.js';
+import { conv, dense, type Layer, prune } from '../src/boards/tune/layers.js';
+import { type MeasuredTrial, measureLayers } from '../src/boards/tune/measure.js';
+import { trialsOf } from '../src/boards/tune/trials.js';
+import { analyse } from '../src/compiler/analysis/index.js';
+import { mainGraph } from '../src/compiler/ir/graph.js';
+import { makePlan } from '../src/compiler/plan/index.js';
+import type { PlanStep } from '../src/compiler/plan/types.js';
 import { replaceSection, tables } from './document.js';
 import { type Panel, panels } from './panels.js';
 

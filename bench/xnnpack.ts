@@ -6,12 +6,12 @@
  *     npx tsx bench/xnnpack.ts [--targets a,b] [--layers N] [--rounding R]
  */
 import { parseArgs } from 'node:util';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import type { Module } from '../src/ir/graph.js';
-import type { RuntimeRounding } from '../src/ir/rounding.js';
+import { loadTarget, type Target } from '../src/boards/target/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import type { Module } from '../src/compiler/ir/graph.js';
+import type { RuntimeRounding } from '../src/compiler/ir/rounding.js';
+import { estimatedCount } from '../src/compiler/plan/types.js';
 import { planned } from '../src/pipeline.js';
-import { estimatedCount } from '../src/plan/types.js';
-import { loadTarget, type Target } from '../src/target/index.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../test/support/module.js';
 import { defaults } from '../test/support/plan.js';
 

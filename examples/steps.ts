@@ -4,15 +4,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeProgress, printResult } from '../src/cli/output.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { writeTflite } from '../src/compiler/formats/tflite/write.js';
+import { type Graph, type Module, mainGraph, rawBytes } from '../src/compiler/ir/graph.js';
 import type { Dataset } from '../src/compress/data/dataset.js';
 import type { Splits } from '../src/compress/data/split.js';
 import { agreement, classesOf, floatAnswers } from '../src/compress/score.js';
 import { loadBackend, type Tf } from '../src/compress/tensorflow.js';
 import { epochLine, learningCurve } from '../src/compress/train/curve.js';
 import { type TrainOptions, train, trainDefaults } from '../src/compress/train/loop.js';
-import { importModel } from '../src/formats/index.js';
-import { writeTflite } from '../src/formats/tflite/write.js';
-import { type Graph, type Module, mainGraph, rawBytes } from '../src/ir/graph.js';
 import type { Say } from '../src/progress.js';
 
 export type Layers = typeof import('@tensorflow/tfjs-layers');

@@ -3,12 +3,12 @@
 import { dirname, resolve } from 'node:path';
 import { join, split } from 'shlex';
 import { z } from 'zod';
+import { listTargets } from './boards/target/index.js';
+import { goals } from './compiler/ir/op.js';
+import { roundings } from './compiler/ir/rounding.js';
 import { BonsaiError } from './errors.js';
 import { readInput } from './files.js';
-import { goals } from './ir/op.js';
-import { roundings } from './ir/rounding.js';
 import { issueText } from './issues.js';
-import { listTargets } from './target/index.js';
 
 /** Read without --config, where the working folder has it. */
 export const usualConfig = 'bonsaic.json';

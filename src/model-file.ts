@@ -1,8 +1,8 @@
 /** A model's file on disk. */
 import { readdirSync, statSync } from 'node:fs';
+import { foreignFolder } from './compiler/formats/foreign-files.js';
 import { BonsaiError } from './errors.js';
 import { readInput } from './files.js';
-import { foreignFolder } from './formats/foreign-files.js';
 
 /**
  * The bytes of a model that a user names.

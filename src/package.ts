@@ -9,7 +9,14 @@ export function packageFile(path: string): string {
   return fileURLToPath(new URL(path, root));
 }
 
-const manifest = readFileSync(packageFile('package.json'), 'utf8');
+const manifest = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
+  readonly version: string;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+};
 
-/** The version in package.json. */
-export const version: string = (JSON.parse(manifest) as { version: string }).version;
+export const { version } = manifest;
+
+/** Name → versions of the packages that an installation may leave out. */
+export const optionalVersions: ReadonlyMap<string, string> = new Map(
+  Object.entries(manifest.optionalDependencies),
+);

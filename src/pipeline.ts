@@ -9,45 +9,41 @@
  * written; `flash`; `profile`, from there to the end; `verify`, which runs the kernels on this
  * machine first; and `compare`, which goes as far as it can on many boards.
  */
-import { basename, extname } from 'node:path';
-import { analyse, modelSize } from './analysis/index.js';
-import { saveProject } from './build/directory.js';
+import { saveProject } from './boards/build/directory.js';
 import {
   type BuildOptions,
   type BuildResult,
   buildProject,
   findImage,
   flashableImage,
-} from './build/index.js';
-import { inTemporaryDirectory } from './build/temporary.js';
-import { checkLabels } from './codegen/labels.js';
-import type { Emission } from './codegen/manifest.js';
-import { isSimulated, placeOf } from './device/index.js';
-import { requireLine } from './device/link.js';
+} from './boards/build/index.js';
+import { inTemporaryDirectory } from './boards/build/temporary.js';
+import { isSimulated, placeOf } from './boards/device/index.js';
+import { requireLine } from './boards/device/link.js';
+import { type Measurement, measure } from './boards/profile/measure.js';
+import { portFor } from './boards/profile/ports.js';
+import { type VectorPair, vectorsFor } from './boards/profile/vectors.js';
+import { emit } from './boards/project/emit.js';
+import { requireCores, type Target } from './boards/target/index.js';
+import { checkLabels } from './compiler/codegen/labels.js';
+import type { Emission } from './compiler/codegen/manifest.js';
+import {
+  type Analysed,
+  type Loaded,
+  load as loadModel,
+  type ModelRequest,
+  planned as plannedModel,
+} from './compiler/index.js';
+import type { Planned } from './compiler/plan/index.js';
+import type { Plan } from './compiler/plan/types.js';
 import { readBeside } from './files.js';
-import { importModel } from './formats/index.js';
-import { checkModule } from './ir/check.js';
-import { mainGraph } from './ir/graph.js';
-import type { Facts } from './ir/op.js';
-import { operators } from './ops/index.js';
-import { runPasses } from './passes/index.js';
-import { streamed } from './passes/stream.js';
 import { flashImage } from './pipeline/flash.js';
 import type { Compilation, CompileRequest, DeviceJob, Job, Outcome } from './pipeline/types.js';
-import { planInTime } from './plan/cores.js';
-import { faithfulCount } from './plan/faithful.js';
-import { plannerFor } from './plan/index.js';
-import type { Plan } from './plan/types.js';
-import { type Measurement, measure } from './profile/measure.js';
-import { portFor } from './profile/ports.js';
-import { type VectorPair, vectorsFor } from './profile/vectors.js';
 import { bar, sayIfSlow } from './progress.js';
-import { emit } from './project/emit.js';
 import { type Budgets, overBudget, type Retry } from './report/budgets.js';
 import { saveReport } from './report/files.js';
 import { makeReport, type Report } from './report/index.js';
 import { outputsDiffer } from './report/outputs.js';
-import { requireCores, type Target } from './target/index.js';
 
 /** bonsaic run: from the model file to the report. */
 export async function run(
@@ -101,63 +97,21 @@ export async function runIn(
   return { report, fault: saveReport(directory, report) };
 }
 
-/** 'models/Wake Word.tflite' → 'Wake Word'; codegen turns it into identifiers. */
-export function modelName(path: string): string {
-  return basename(path, extname(path));
-}
-
 /** Import and passes, with which every command on a model begins. */
-export function load(
-  request: Pick<CompileRequest, 'bytes' | 'path' | 'options' | 'observe' | 'tell'>,
-): Pick<Compilation, 'source' | 'module'> {
-  const { bytes, path, options, observe, tell } = request;
-  const imported = importModel(bytes, {
-    name: modelName(path),
-    where: path,
-    rounding: options.rounding,
-    strict: options.strict ?? false,
-    ...(options.shapes === undefined ? {} : { shapes: options.shapes }),
-    beside: readBeside(path),
-  });
-  observe?.('import', imported);
-  const { stream } = options;
-  const source = stream === undefined ? imported : streamed(imported, stream, tell);
-  if (stream !== undefined) {
-    checkModule(source, operators, 'stream');
-    observe?.('stream', source);
-  }
-  return { source, module: runPasses(source, { faithful: options.faithful }, observe) };
-}
-
-/** What all targets share. */
-export interface Analysed extends Pick<Compilation, 'source' | 'module'> {
-  readonly facts: Facts;
-}
-
-export function analysed({ source, module }: ReturnType<typeof load>): Analysed {
-  return { source, module, facts: analyse(mainGraph(module)) };
+export function load(request: Omit<ModelRequest, 'beside'>): Loaded {
+  return loadModel({ ...request, beside: readBeside(request.path) });
 }
 
 /**
  * Model file to plan.
  *
  * @param known the model, where it is already loaded
- *
  * @throws BonsaiError for a model that is broken, not supported or not fully int8; 'usage' for more
  *   cores than the target has
  */
-export function planned(request: CompileRequest, known?: Analysed): Omit<Compilation, 'emission'> {
-  const { target, options } = request;
-  const { cores = 1, autoCores = false } = options;
-  requireCores(target, cores);
-  const { source, module, facts } = known ?? analysed(load(request));
-  const size = modelSize(mainGraph(source));
-  const planFor = plannerFor(module, facts, target, options, size, {
-    faithfulCount: faithfulCount(source, target),
-    say: (text) => request.say?.(`${target.name}: ${text}`),
-  });
-  const plan = autoCores ? planInTime(planFor, target, options) : planFor();
-  return { source, module, ...plan };
+export function planned(request: CompileRequest, known?: Analysed): Loaded & Planned {
+  requireCores(request.target, request.options.cores ?? 1);
+  return plannedModel({ ...request, beside: readBeside(request.path) }, known);
 }
 
 /**

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { buildProject, findImage } from '../src/build/index.js';
-import { firmwareFiles, writeProject } from '../src/build/project.js';
+import { buildProject, findImage } from '../src/boards/build/index.js';
+import { firmwareFiles, writeProject } from '../src/boards/build/project.js';
+import { measure } from '../src/boards/profile/measure.js';
+import { readVectors } from '../src/boards/profile/vectors.js';
+import { loadTarget } from '../src/boards/target/index.js';
 import { compile } from '../src/pipeline.js';
-import { measure } from '../src/profile/measure.js';
-import { readVectors } from '../src/profile/vectors.js';
-import { loadTarget } from '../src/target/index.js';
 import { needsSimulator, skip } from './support/skip.js';
 
 const shared = fileURLToPath(new URL('../../shared/', import.meta.url));

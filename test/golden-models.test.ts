@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
-import { importModel } from '../src/formats/index.js';
-import { mainGraph, type Tensor, type TensorData } from '../src/ir/graph.js';
-import { evaluateGraph } from '../src/ops/evaluate.js';
+import { importModel } from '../src/compiler/formats/index.js';
+import { mainGraph, type Tensor, type TensorData } from '../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../src/compiler/ops/evaluate.js';
 import { skip } from './support/skip.js';
 
 interface Golden {

@@ -1,7 +1,8 @@
 /** Layers of typical and of extreme shapes, for every operator. */
-import type { Attrs, Shape } from '../../src/ir/graph.js';
-import { samePadding } from '../../src/ops/shape/window.js';
-import type { Layer } from '../../src/tune/layers.js';
+
+import type { Layer } from '../../src/boards/tune/layers.js';
+import type { Attrs, Shape } from '../../src/compiler/ir/graph.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 
 type Pair = readonly [h: number, w: number];
 

@@ -1,6 +1,7 @@
 /** Summarizes measured layers: the count per product or element, and the layers that stand out. */
-import { elementCount, type Shape } from '../../src/ir/graph.js';
-import type { Layer } from '../../src/tune/layers.js';
+
+import type { Layer } from '../../src/boards/tune/layers.js';
+import { elementCount, type Shape } from '../../src/compiler/ir/graph.js';
 
 /** One layer on one target. */
 export interface Measured {

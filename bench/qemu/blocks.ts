@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Manifest } from '../../src/codegen/manifest.js';
-import { openQemu, qemuArm } from '../../src/device/qemu.js';
-import type { TensorData } from '../../src/ir/graph.js';
-import { openSession } from '../../src/profile/session.js';
-import type { Target } from '../../src/target/index.js';
+import { openQemu, qemuArm } from '../../src/boards/device/qemu.js';
+import { openSession } from '../../src/boards/profile/session.js';
+import type { Target } from '../../src/boards/target/index.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
+import type { TensorData } from '../../src/compiler/ir/graph.js';
 
 /** An instruction of the program with its counts in a run. */
 export interface Instruction {

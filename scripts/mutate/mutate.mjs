@@ -2,7 +2,7 @@
  * Mutation tests: Stryker changes the sources one place at a time, and a test has to fail. Numbers
  * are not among its changes: the tests' rows are for those.
  *
- *     npm run mutate                     src/plan, src/target, a tenth of src/analysis and src/formats
+ *     npm run mutate                     src/compiler/plan, src/boards/target, a tenth of src/compiler/analysis and src/compiler/formats
  *     npm run mutate -- plan/choose      the groups that have this in their name
  *     npm run mutate -- arena/search.ts  the files whose paths end in this, with their group's tests
  *     npm run mutate -- --short          without constants of modules, which take a process each
@@ -23,18 +23,20 @@ const share = 0.1;
 const seed = 11;
 
 const inPlan = (...names) => names.map((name) => `test/plan/${name}.test.ts`);
-const choice = filesBelow('src/plan').filter((path) =>
+const choice = filesBelow('src/compiler/plan').filter((path) =>
   /plan\/(choose\/(?!accept|candidates|fit)|print)/.test(path),
 );
-const fitting = ['choose/fit', 'arena/leanest'].map((name) => `src/plan/${name}.ts`);
-const packing = ['arena/search', 'arena/arena'].map((name) => `src/plan/${name}.ts`);
-const places = ['lifetimes', 'memory', 'placement'].map((name) => `src/plan/arena/${name}.ts`);
+const fitting = ['choose/fit', 'arena/leanest'].map((name) => `src/compiler/plan/${name}.ts`);
+const packing = ['arena/search', 'arena/arena'].map((name) => `src/compiler/plan/${name}.ts`);
+const places = ['lifetimes', 'memory', 'placement'].map(
+  (name) => `src/compiler/plan/arena/${name}.ts`,
+);
 const schedule = [
-  ...filesBelow('src/plan/schedule'),
-  ...['cores', 'types', 'choose/candidates'].map((name) => `src/plan/${name}.ts`),
+  ...filesBelow('src/compiler/plan/schedule'),
+  ...['cores', 'types', 'choose/candidates'].map((name) => `src/compiler/plan/${name}.ts`),
 ];
 const others = new Set([...choice, ...fitting, ...packing, ...places, ...schedule]);
-const steps = filesBelow('src/plan').filter((path) => !others.has(path));
+const steps = filesBelow('src/compiler/plan').filter((path) => !others.has(path));
 
 /** Quick tests come first: the first that fails ends the run of a change. */
 const groups = [
@@ -58,10 +60,10 @@ const groups = [
     ...{ name: 'plan/places', least: 80, files: places },
     tests: inPlan('arena-price', 'placement', 'parts', 'order', 'lean'),
   },
-  { name: 'target', least: 80, files: filesBelow('src/target'), tests: testsOf('target') },
+  { name: 'target', least: 80, files: filesBelow('src/boards/target'), tests: testsOf('target') },
   {
     ...{ name: 'analysis and formats', least: 70 },
-    files: aTenthOf(['src/analysis', 'src/formats']),
+    files: aTenthOf(['src/compiler/analysis', 'src/compiler/formats']),
     tests: [...testsOf('analysis'), ...testsOf('import')],
   },
 ];

@@ -1,10 +1,10 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { isLibrary, listTargets, loadTarget, requireFirmware } from '../boards/target/index.js';
 import { readModelFile } from '../model-file.js';
 import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
-import { isLibrary, listTargets, loadTarget, requireFirmware } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
   type CompileFlags,

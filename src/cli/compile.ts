@@ -1,12 +1,12 @@
 /** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
 import { type Command, Option } from 'commander';
-import { printModule } from '../ir/print.js';
+import { isLibrary, type Target } from '../boards/target/index.js';
+import { printModule } from '../compiler/ir/print.js';
+import { printPlan } from '../compiler/plan/print.js';
 import { writeProject } from '../pipeline/directory.js';
 import { compile } from '../pipeline.js';
-import { printPlan } from '../plan/print.js';
 import { sayIfSlow } from '../progress.js';
 import { budgetsOf, memoryNote, timeNote } from '../report/budgets.js';
-import { isLibrary, type Target } from '../target/index.js';
 import { modelHelp, modelOf, required } from './config.js';
 import {
   type CompileFlags,

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
+import { isLibrary, loadTarget } from '../boards/target/index.js';
+import { withMeasuredCosts } from '../boards/target/kept.js';
 import {
   type CompressedModel,
   type CompressRequest,
@@ -17,8 +19,6 @@ import { tellIfStopped } from '../leaving.js';
 import { readModelFile } from '../model-file.js';
 import { figuresOn } from '../pipeline/compare.js';
 import type { Progress } from '../progress.js';
-import { isLibrary, loadTarget } from '../target/index.js';
-import { withMeasuredCosts } from '../target/kept.js';
 import { required } from './config.js';
 import {
   type CompileFlags,

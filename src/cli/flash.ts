@@ -1,17 +1,17 @@
 /** bonsaic flash DIR|IMAGE --port P: write, verify, start. */
 import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { readManifest } from '../build/directory.js';
-import { findImage, flashableImage } from '../build/index.js';
-import { isSimulated, placeOf } from '../device/index.js';
-import { isProbe } from '../device/link.js';
+import { readManifest } from '../boards/build/directory.js';
+import { findImage, flashableImage } from '../boards/build/index.js';
+import { isSimulated, placeOf } from '../boards/device/index.js';
+import { isProbe } from '../boards/device/link.js';
+import { type FlashResult, hasSimulatedLoader } from '../boards/flash/index.js';
+import { flashPortFor } from '../boards/profile/ports.js';
+import { listTargets, loadTarget, type Target } from '../boards/target/index.js';
 import { BonsaiError } from '../errors.js';
-import { type FlashResult, hasSimulatedLoader } from '../flash/index.js';
 import { build } from '../pipeline/directory.js';
 import { flashImage } from '../pipeline/flash.js';
 import type { Job } from '../pipeline/types.js';
-import { flashPortFor } from '../profile/ports.js';
-import { listTargets, loadTarget, type Target } from '../target/index.js';
 import { required } from './config.js';
 import { type JobFlags, jobOf, withBudgets, withCompiler } from './options.js';
 import { printJson, printResult } from './output.js';

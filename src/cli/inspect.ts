@@ -1,14 +1,15 @@
 /** bonsaic inspect MODEL: the contents of a model, and what it would need on targets. */
 import { type Command, Option } from 'commander';
-import { printModule } from '../ir/print.js';
+import { listTargets } from '../boards/target/index.js';
+import { analysed } from '../compiler/index.js';
+import { printModule } from '../compiler/ir/print.js';
 import { readModelFile } from '../model-file.js';
 import { estimates, inspectModel } from '../pipeline/inspect.js';
 import type { CompileRequest } from '../pipeline/types.js';
-import { analysed, load } from '../pipeline.js';
+import { load } from '../pipeline.js';
 import { sayIfSlow } from '../progress.js';
 import { describe, descriptionText } from '../report/description.js';
 import { supportText } from '../report/support.js';
-import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
   type CompileFlags,

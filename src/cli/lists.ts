@@ -1,9 +1,9 @@
 /** bonsaic targets, operators: lists. */
 
 import type { Command } from 'commander';
+import { listTargets, loadTarget } from '../boards/target/index.js';
 import { kernelText, supportedOperators, typeText } from '../report/operators.js';
 import { textTable } from '../report/text-table.js';
-import { listTargets, loadTarget } from '../target/index.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
 interface Flags {

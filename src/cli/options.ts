@@ -2,23 +2,28 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
-import { type Labels, readLabels } from '../codegen/labels.js';
+import { isSimulated, placeOf, type XipModel } from '../boards/device/index.js';
+import { listTargets, loadTarget, type Target } from '../boards/target/index.js';
+import { withMeasuredCosts } from '../boards/target/kept.js';
+import { type Labels, readLabels } from '../compiler/codegen/labels.js';
+import { goals } from '../compiler/ir/op.js';
+import { type RuntimeRounding, roundings } from '../compiler/ir/rounding.js';
+import {
+  type CompileOptions,
+  type Optimize,
+  type SramCopies,
+  sramCopies,
+} from '../compiler/plan/types.js';
 import type { Config } from '../config.js';
-import { isSimulated, placeOf, type XipModel } from '../device/index.js';
 import { BonsaiError } from '../errors.js';
 import { readInput } from '../files.js';
-import { goals } from '../ir/op.js';
-import { type RuntimeRounding, roundings } from '../ir/rounding.js';
 import { tellIfStopped } from '../leaving.js';
 import { readModelFile } from '../model-file.js';
 import { didYouMean } from '../nearest.js';
 import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.js';
-import { type CompileOptions, type Optimize, type SramCopies, sramCopies } from '../plan/types.js';
 import { type Budgets, budgetsOf } from '../report/budgets.js';
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import { listTargets, loadTarget, type Target } from '../target/index.js';
-import { withMeasuredCosts } from '../target/kept.js';
 import { optionNameOf, required } from './config.js';
 import { conclude, makeProgress, note, terminalColumns } from './output.js';
 

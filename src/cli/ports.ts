@@ -1,7 +1,12 @@
 /** bonsaic ports: the serial ports, the boards that they may lead to, and what runs there. */
 import type { Command } from 'commander';
-import { buildsIn, type KnownBuild } from '../build/directory.js';
-import { type Found, type SurveyedPort, surveyDrives, surveyPorts } from '../profile/ports.js';
+import { buildsIn, type KnownBuild } from '../boards/build/directory.js';
+import {
+  type Found,
+  type SurveyedPort,
+  surveyDrives,
+  surveyPorts,
+} from '../boards/profile/ports.js';
 import { textTable } from '../report/text-table.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 

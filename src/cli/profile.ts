@@ -1,6 +1,6 @@
 /** bonsaic profile DIR: the firmware on a board or several, checked bit for bit and measured. */
 import type { Command, Option } from 'commander';
-import { isSimulated } from '../device/index.js';
+import { isSimulated } from '../boards/device/index.js';
 import { BonsaiError } from '../errors.js';
 import { profile, profileBoards } from '../pipeline/profile.js';
 import { boardsText, worstFault } from '../report/boards.js';

@@ -1,12 +1,13 @@
 /** bonsaic run MODEL: a model on a board, checked bit for bit and measured. */
 import type { Command } from 'commander';
 import { join as quote } from 'shlex';
+import { modelName } from '../compiler/index.js';
+import type { Module } from '../compiler/ir/graph.js';
 import { type Cost, costsOn } from '../compress/cost.js';
 import { int8Estimate, isFloat } from '../compress/int8-estimate.js';
 import { BonsaiError } from '../errors.js';
-import type { Module } from '../ir/graph.js';
 import type { CompileRequest, Outcome } from '../pipeline/types.js';
-import { modelName, run } from '../pipeline.js';
+import { run } from '../pipeline.js';
 import { milliseconds, thousands } from '../report/text.js';
 import { prose } from '../report/text-table.js';
 import { modelHelp, modelOf } from './config.js';

@@ -1,10 +1,10 @@
 /** bonsaic simulate TARGET --link F: a simulated board on a pseudo-terminal, for any program. */
 import { type Command, Option } from 'commander';
-import { simulateBoard, simulatedBoards } from '../device/simulated.js';
+import { simulateBoard, simulatedBoards } from '../boards/device/simulated.js';
+import { muteBoard } from '../boards/profile/mute.js';
+import { loadTarget } from '../boards/target/index.js';
 import { BonsaiError } from '../errors.js';
 import { onStop } from '../leaving.js';
-import { muteBoard } from '../profile/mute.js';
-import { loadTarget } from '../target/index.js';
 import { required } from './config.js';
 import { note } from './output.js';
 

@@ -14,7 +14,7 @@ import {
   SHARE_ENV,
   Worker,
 } from 'node:worker_threads';
-import { serveSerial } from '../device/serial-bridge.js';
+import { serveSerial } from '../boards/device/serial-bridge.js';
 import { BonsaiError } from '../errors.js';
 import { applyChange, type Change, printedDocument, settle } from '../leaving.js';
 import { reportError, reportStop, watchOutput } from './output.js';

@@ -2,12 +2,12 @@
  * bonsaic tune: measures the costs of kernels on a board, and keeps them for later compilations.
  */
 import { type Command, Option } from 'commander';
-import { placeOf } from '../device/index.js';
-import { portFor } from '../profile/ports.js';
+import { placeOf } from '../boards/device/index.js';
+import { portFor } from '../boards/profile/ports.js';
+import { listTargets, loadTarget } from '../boards/target/index.js';
+import { forgetCosts, type Scope, saveCosts, scopes } from '../boards/target/kept.js';
+import { costTable, tune } from '../boards/tune/index.js';
 import { textTable } from '../report/text-table.js';
-import { listTargets, loadTarget } from '../target/index.js';
-import { forgetCosts, type Scope, saveCosts, scopes } from '../target/kept.js';
-import { costTable, tune } from '../tune/index.js';
 import { withCompiler } from './options.js';
 import { makeProgress, printJson, printResult, terminalColumns } from './output.js';
 

@@ -1,8 +1,8 @@
 /** bonsaic verify MODEL: compares the generated C with the reference evaluator, layer by layer. */
 import { type Command, Option } from 'commander';
+import { listTargets } from '../boards/target/index.js';
 import { type Sanitized, verify } from '../pipeline/verify.js';
 import { run } from '../pipeline.js';
-import { listTargets } from '../target/index.js';
 import { modelHelp, modelOf } from './config.js';
 import {
   concludeReport,

@@ -3,8 +3,8 @@
  * the main thread (supervise.ts) hears signals meanwhile.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openSerialBy } from '../device/serial.js';
-import { serialOver } from '../device/serial-bridge.js';
+import { openSerialBy } from '../boards/device/serial.js';
+import { serialOver } from '../boards/device/serial-bridge.js';
 import { mirrorTo, requestStop } from '../leaving.js';
 import { reportError, watchOutput } from './output.js';
 import { openStreams } from './streams.js';

@@ -1,6 +1,7 @@
 /** How good a candidate is, and what it costs: measured after every step on validation samples. */
+
+import { type Graph, type Module, mainGraph } from '../compiler/ir/graph.js';
 import { attempt, BonsaiError } from '../errors.js';
-import { type Graph, type Module, mainGraph } from '../ir/graph.js';
 import type { Candidate } from './candidate.js';
 import type { Cost } from './cost.js';
 import { type Dataset, thinned } from './data/dataset.js';

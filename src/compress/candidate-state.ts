@@ -6,7 +6,7 @@ import {
   rawBytes,
   type Tensor,
   type TensorData,
-} from '../ir/graph.js';
+} from '../compiler/ir/graph.js';
 import type { Candidate } from './candidate.js';
 import type { Quantization } from './quantize/scheme.js';
 import type { Checkpoint } from './train/checkpoint.js';

@@ -1,5 +1,5 @@
 /** A model on its way from float to what the board gets: what every step of compression changes. */
-import type { Graph, TensorId } from '../ir/graph.js';
+import type { Graph, TensorId } from '../compiler/ir/graph.js';
 import { type Values, withValues } from './float-graph.js';
 import type { Quantization } from './quantize/scheme.js';
 

@@ -1,5 +1,5 @@
 /** Whether the classes of the data are those of the model's outputs. */
-import { elementCount, type Graph, tensorOf } from '../ir/graph.js';
+import { elementCount, type Graph, tensorOf } from '../compiler/ir/graph.js';
 import { badData, type Dataset } from './data/dataset.js';
 import { answerOf } from './task.js';
 

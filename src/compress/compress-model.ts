@@ -1,7 +1,8 @@
 /** A float model and samples → a smaller int8 model, and what each step cost and gained. */
+
+import { writeTflite } from '../compiler/formats/tflite/write.js';
+import { mainGraph } from '../compiler/ir/graph.js';
 import { type BonsaiError, InternalError } from '../errors.js';
-import { writeTflite } from '../formats/tflite/write.js';
-import { mainGraph } from '../ir/graph.js';
 import type { Progress, Say } from '../progress.js';
 import { type Assessment, assessor } from './assess.js';
 import { byNearness, chooseSteps, type Effort, usualEpochs } from './choose.js';

@@ -1,12 +1,18 @@
 /** What a model costs on a target: the other side of every decision that compression takes. */
-import { analyse, modelSize } from '../analysis/index.js';
-import { type Module, mainGraph, type Node } from '../ir/graph.js';
-import type { CountUnit } from '../ir/op.js';
-import { runPasses } from '../passes/index.js';
-import { mostMemory } from '../plan/choose/firmware.js';
-import { plannerFor } from '../plan/index.js';
-import { type CompileOptions, estimatedCount, type Plan, type PlanStep } from '../plan/types.js';
-import type { Target } from '../target/index.js';
+
+import type { Target } from '../boards/target/index.js';
+import { analyse, modelSize } from '../compiler/analysis/index.js';
+import { type Module, mainGraph, type Node } from '../compiler/ir/graph.js';
+import type { CountUnit } from '../compiler/ir/op.js';
+import { runPasses } from '../compiler/passes/index.js';
+import { mostMemory } from '../compiler/plan/choose/firmware.js';
+import { plannerFor } from '../compiler/plan/index.js';
+import {
+  type CompileOptions,
+  estimatedCount,
+  type Plan,
+  type PlanStep,
+} from '../compiler/plan/types.js';
 import { weighted } from './float-graph.js';
 
 /** Estimates of an int8 model on one target, from costs that were measured there. */

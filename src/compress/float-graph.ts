@@ -1,6 +1,6 @@
 /** Graphs in float32: the form in which models are trained, pruned and observed. */
-import { BonsaiError } from '../errors.js';
-import { floatOfHalf } from '../formats/half.js';
+
+import { floatOfHalf } from '../compiler/formats/half.js';
 import {
   type AttrValue,
   elementCount,
@@ -14,12 +14,13 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../ir/graph.js';
-import { isPointwise } from '../ops/axes.js';
-import { operators, opOf } from '../ops/index.js';
-import { isReshape } from '../ops/shape/same-elements.js';
-import { foldConstants } from '../passes/fold-constants.js';
-import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
+} from '../compiler/ir/graph.js';
+import { isPointwise } from '../compiler/ops/axes.js';
+import { operators, opOf } from '../compiler/ops/index.js';
+import { isReshape } from '../compiler/ops/shape/same-elements.js';
+import { foldConstants } from '../compiler/passes/fold-constants.js';
+import { removeDeadNodes } from '../compiler/passes/remove-dead-nodes.js';
+import { BonsaiError } from '../errors.js';
 import { withRowsOfLists } from './list-rows.js';
 
 /**

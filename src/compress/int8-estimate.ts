@@ -1,7 +1,8 @@
 /** What a float model would take as plain int8, before there are samples: ranges do not change that. */
+
+import { allocate, elementCount, type Module, mainGraph, tensorOf } from '../compiler/ir/graph.js';
+import { evaluateGraph } from '../compiler/ops/evaluate.js';
 import { BonsaiError } from '../errors.js';
-import { allocate, elementCount, type Module, mainGraph, tensorOf } from '../ir/graph.js';
-import { evaluateGraph } from '../ops/evaluate.js';
 import type { Cost, CostOf } from './cost.js';
 import { floatGraph } from './float-graph.js';
 import { lower } from './quantize/lower.js';

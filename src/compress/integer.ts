@@ -12,7 +12,7 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../ir/graph.js';
+} from '../compiler/ir/graph.js';
 import {
   type AccumulationAttrs,
   accumulatorStarts,
@@ -20,12 +20,12 @@ import {
   inputZeroPoint,
   type OutputStage,
   outputStage,
-} from '../ops/arithmetic/accumulation.js';
-import { activationRange, clamp } from '../ops/arithmetic/quant.js';
-import { hasResidual } from '../ops/arithmetic/residual.js';
-import { opOf } from '../ops/index.js';
-import type { PoolAttrs } from '../ops/shape/pool.js';
-import { isReshape } from '../ops/shape/same-elements.js';
+} from '../compiler/ops/arithmetic/accumulation.js';
+import { activationRange, clamp } from '../compiler/ops/arithmetic/quant.js';
+import { hasResidual } from '../compiler/ops/arithmetic/residual.js';
+import { opOf } from '../compiler/ops/index.js';
+import type { PoolAttrs } from '../compiler/ops/shape/pool.js';
+import { isReshape } from '../compiler/ops/shape/same-elements.js';
 import { batchSizes, foldChannels, magnitude, weighted } from './float-graph.js';
 import { traceOf } from './ops/index.js';
 import type { Integers } from './quantize/lower.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { rawBytes } from '../ir/graph.js';
+import { rawBytes } from '../compiler/ir/graph.js';
 import type { Candidate } from './candidate.js';
 import { candidateOf, checkpointOf } from './candidate-state.js';
 import type { StepSettings } from './recipe.js';

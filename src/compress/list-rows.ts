@@ -1,6 +1,6 @@
 /** Lists of a recurrent layer's results, of which each turn updates a row. */
-import { type Graph, type Node, type TensorId, tensorOf, viewOf } from '../ir/graph.js';
-import { clamp } from '../ops/arithmetic/quant.js';
+import { type Graph, type Node, type TensorId, tensorOf, viewOf } from '../compiler/ir/graph.js';
+import { clamp } from '../compiler/ops/arithmetic/quant.js';
 
 /** The updated rows of a list, by index. */
 type Rows = ReadonlyMap<number, TensorId>;

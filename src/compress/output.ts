@@ -1,7 +1,7 @@
 /** The folder that a compression writes: the model, its report and how to run it, whole or not at all. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { claim } from '../build/claim.js';
+import { claim } from '../boards/build/claim.js';
 import {
   checkFolder,
   type FolderKind,
@@ -9,8 +9,8 @@ import {
   realPlace,
   recoverFolder,
   writeFolder,
-} from '../build/folder.js';
-import { readSums, sumsFile } from '../build/sums.js';
+} from '../boards/build/folder.js';
+import { readSums, sumsFile } from '../boards/build/sums.js';
 import { usualConfig } from '../config.js';
 import { isUnfinished } from '../durable.js';
 import { makeFolders, removeEmpty } from '../files.js';

@@ -1,9 +1,9 @@
 /** What every compression begins with: a float model, samples in parts, and TensorFlow.js. */
 import { createHash } from 'node:crypto';
+import { importModel } from '../compiler/formats/index.js';
+import { type Graph, rawBytes, statesOf } from '../compiler/ir/graph.js';
 import { BonsaiError } from '../errors.js';
 import { readBeside } from '../files.js';
-import { importModel } from '../formats/index.js';
-import { type Graph, rawBytes, statesOf } from '../ir/graph.js';
 import { readModelFile } from '../model-file.js';
 import { version } from '../package.js';
 import type { Progress } from '../progress.js';

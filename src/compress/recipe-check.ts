@@ -1,6 +1,7 @@
 /** What a recipe asks of a model and its samples: checked before any step takes time. */
+
+import type { Graph } from '../compiler/ir/graph.js';
 import { BonsaiError } from '../errors.js';
-import type { Graph } from '../ir/graph.js';
 import { augmentationOf } from './data/augment.js';
 import { nodeNames } from './float-graph.js';
 import { namedPlan } from './prune/plan.js';

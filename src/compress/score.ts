@@ -1,5 +1,11 @@
 /** How well a graph answers: accuracy, confusion, agreement, signal to noise. */
-import { elementCount, type Graph, type TensorData, type TensorId, tensorOf } from '../ir/graph.js';
+import {
+  elementCount,
+  type Graph,
+  type TensorData,
+  type TensorId,
+  tensorOf,
+} from '../compiler/ir/graph.js';
 import { badData, type Dataset, subset } from './data/dataset.js';
 import { realValues } from './float-graph.js';
 import { integerRunner } from './integer.js';

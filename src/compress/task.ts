@@ -2,7 +2,7 @@
  * What a model is for, as its outputs and the samples say. How it is read, trained, judged and told
  * follows from this.
  */
-import { elementCount, type Graph, tensorOf } from '../ir/graph.js';
+import { elementCount, type Graph, tensorOf } from '../compiler/ir/graph.js';
 import type { Dataset } from './data/dataset.js';
 
 /** How a graph states its answer. */

@@ -2,11 +2,13 @@
  * TensorFlow.js, on the fastest backend that this machine has. Nothing here loads before it is
  * asked for: the compiler itself needs no tensors.
  */
+
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs-core';
-import { installNative } from '../build/install.js';
+import { installNative } from '../boards/build/install.js';
 import { BonsaiError } from '../errors.js';
+import { optional } from '../optional.js';
 import { installGradientKernels } from './gradients.js';
 
 export type Tf = typeof tfjs;
@@ -65,11 +67,15 @@ async function loadNative(): Promise<Backend> {
   }
 }
 
+const packages = ['core', 'layers', 'backend-wasm'].map((part) => `@tensorflow/tfjs-${part}`);
+
 async function loadWasm(): Promise<Backend> {
-  const tf = await import('@tensorflow/tfjs-core');
-  // Its import registers the gradients of all operators, which the core's own build leaves out.
-  await import('@tensorflow/tfjs-layers');
-  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  const { tf, wasm } = await optional(packages, async () => {
+    const tf = await import('@tensorflow/tfjs-core');
+    // Its import registers the gradients of all operators, which the core's own build leaves out.
+    await import('@tensorflow/tfjs-layers');
+    return { tf, wasm: await import('@tensorflow/tfjs-backend-wasm') };
+  });
   const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
   wasm.setWasmPaths(join(dirname(entry), sep));
   // Threads change the order of sums, and with it the bits, from machine to machine.

@@ -1,5 +1,5 @@
 /** Runs a float graph on tensors, so that it can be observed, differentiated and trained. */
-import { BonsaiError } from '../errors.js';
+
 import {
   type Graph,
   type Node,
@@ -8,7 +8,8 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../ir/graph.js';
+} from '../compiler/ir/graph.js';
+import { BonsaiError } from '../errors.js';
 import { batchSizes, rebatched } from './float-graph.js';
 import { traceOf } from './ops/index.js';
 import type { Tf, TfTensor } from './tensorflow.js';

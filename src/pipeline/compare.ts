@@ -1,9 +1,10 @@
 /** bonsaic compare: as far as it is possible here, on many boards. */
-import { inTemporaryDirectory } from '../build/temporary.js';
+import { inTemporaryDirectory } from '../boards/build/temporary.js';
+import { vectorsFor } from '../boards/profile/vectors.js';
+import type { Target } from '../boards/target/index.js';
+import { estimatedCount } from '../compiler/plan/types.js';
 import { BonsaiError } from '../errors.js';
 import { buildEmission, compile, load, measureOn } from '../pipeline.js';
-import { estimatedCount } from '../plan/types.js';
-import { vectorsFor } from '../profile/vectors.js';
 import { overBoard } from '../report/budgets.js';
 import {
   type ComparedBoard,
@@ -13,7 +14,6 @@ import {
   type TakenBoard,
 } from '../report/compare.js';
 import { makeReport } from '../report/index.js';
-import type { Target } from '../target/index.js';
 import type { CompileRequest, DeviceJob } from './types.js';
 
 /** An inference with a larger estimate is not simulated to compare boards: about a minute. */

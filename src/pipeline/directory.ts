@@ -1,20 +1,20 @@
 /** bonsaic compile and build: the directory between them, and what it remembers. */
 import { createHash } from 'node:crypto';
-import { readManifest, readModelCopy, saveProject } from '../build/directory.js';
-import type { BuildResult } from '../build/index.js';
-import { checkLabels } from '../codegen/labels.js';
-import type { Manifest } from '../codegen/manifest.js';
-import { placeOf } from '../device/index.js';
-import { requireLine } from '../device/link.js';
+import { readManifest, readModelCopy, saveProject } from '../boards/build/directory.js';
+import type { BuildResult } from '../boards/build/index.js';
+import { placeOf } from '../boards/device/index.js';
+import { requireLine } from '../boards/device/link.js';
+import { vectorsFor } from '../boards/profile/vectors.js';
+import { loadTarget, type Target } from '../boards/target/index.js';
+import { withMeasuredCosts } from '../boards/target/kept.js';
+import { checkLabels } from '../compiler/codegen/labels.js';
+import type { Manifest } from '../compiler/codegen/manifest.js';
+import { type Module, mainGraph } from '../compiler/ir/graph.js';
 import { BonsaiError, InternalError } from '../errors.js';
-import { type Module, mainGraph } from '../ir/graph.js';
 import { buildWith, judge, judgePlan, load } from '../pipeline.js';
-import { vectorsFor } from '../profile/vectors.js';
 import type { Budgets } from '../report/budgets.js';
 import { reportFiles } from '../report/files.js';
 import { makeReport } from '../report/index.js';
-import { loadTarget, type Target } from '../target/index.js';
-import { withMeasuredCosts } from '../target/kept.js';
 import type { Compilation, CompileRequest, DeviceJob, Job, Outcome } from './types.js';
 
 /** bonsaic compile: sources and report, unless the plan alone exceeds a budget. */

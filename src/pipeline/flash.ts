@@ -1,10 +1,10 @@
 /** Writing an image to a board, with its progress. */
-import { isSimulated, placeOf } from '../device/index.js';
-import { type FlashResult, flash } from '../flash/index.js';
+import { isSimulated, placeOf } from '../boards/device/index.js';
+import { type FlashResult, flash } from '../boards/flash/index.js';
+import { greetFirmware, restartInBootLoader } from '../boards/profile/restart.js';
+import type { Target } from '../boards/target/index.js';
 import type { Left } from '../leaving.js';
-import { greetFirmware, restartInBootLoader } from '../profile/restart.js';
 import { transferBar } from '../progress.js';
-import type { Target } from '../target/index.js';
 import type { DeviceJob } from './types.js';
 
 /** How often a transfer is told, in a log and on a terminal that redraws. */

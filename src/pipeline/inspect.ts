@@ -1,19 +1,27 @@
 /** bonsaic inspect: which operators are supported, import and passes, and an estimate for each target. */
 import { createHash } from 'node:crypto';
-import { type LayerProof, proofsOf } from '../analysis/proofs.js';
-import { emitProgram } from '../codegen/program.js';
+import { packageTemplates } from '../boards/project/templates.js';
+import type { Target } from '../boards/target/index.js';
+import { type LayerProof, proofsOf } from '../compiler/analysis/proofs.js';
+import { emitProgram } from '../compiler/codegen/program.js';
+import { type SurveyedOperator, surveyModel } from '../compiler/formats/index.js';
+import { type Analysed, modelName } from '../compiler/index.js';
+import { checkNodeAlone } from '../compiler/ir/check.js';
+import {
+  type Graph,
+  isConstant,
+  type Module,
+  mainGraph,
+  type Node,
+  viewOf,
+} from '../compiler/ir/graph.js';
+import { computedTypes } from '../compiler/ir/op.js';
+import { operators } from '../compiler/ops/index.js';
+import { acceptGraph, acceptNode } from '../compiler/plan/choose/accept.js';
 import { attempt, BonsaiError, refusalOf } from '../errors.js';
-import { type SurveyedOperator, surveyModel } from '../formats/index.js';
-import { checkNodeAlone } from '../ir/check.js';
-import { type Graph, isConstant, type Module, mainGraph, type Node, viewOf } from '../ir/graph.js';
-import { computedTypes } from '../ir/op.js';
-import { operators } from '../ops/index.js';
-import { type Analysed, load, modelName, planned } from '../pipeline.js';
-import { acceptGraph, acceptNode } from '../plan/choose/accept.js';
-import { packageTemplates } from '../project/templates.js';
+import { load, planned } from '../pipeline.js';
 import { type Estimate, estimateOf } from '../report/estimates.js';
 import { type JudgedOperator, type SupportRow, supportRows } from '../report/support.js';
-import type { Target } from '../target/index.js';
 import type { CompileRequest } from './types.js';
 
 type Inspected = Omit<CompileRequest, 'target' | 'observe'>;

@@ -1,11 +1,11 @@
 /** bonsaic profile: the firmware of a directory on a board or several. */
-import { findImage } from '../build/index.js';
+import { findImage } from '../boards/build/index.js';
+import { measureEach, measureSpread } from '../boards/profile/boards.js';
+import { type Measurement, measure } from '../boards/profile/measure.js';
+import { portFor } from '../boards/profile/ports.js';
+import type { VectorPair } from '../boards/profile/vectors.js';
 import type { BonsaiError } from '../errors.js';
 import { judge, measureOn } from '../pipeline.js';
-import { measureEach, measureSpread } from '../profile/boards.js';
-import { type Measurement, measure } from '../profile/measure.js';
-import { portFor } from '../profile/ports.js';
-import type { VectorPair } from '../profile/vectors.js';
 import { saveReport } from '../report/files.js';
 import { makeReport, type Report } from '../report/index.js';
 import { prepare, requestOf } from './directory.js';

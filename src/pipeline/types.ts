@@ -1,45 +1,25 @@
 /** What the parts of the pipeline take and give. */
-import type { Labels } from '../codegen/labels.js';
-import type { Emission } from '../codegen/manifest.js';
-import type { XipModel } from '../device/index.js';
+
+import type { XipModel } from '../boards/device/index.js';
+import type { VectorFile } from '../boards/profile/vectors.js';
+import type { Target } from '../boards/target/index.js';
+import type { Labels } from '../compiler/codegen/labels.js';
+import type { Emission } from '../compiler/codegen/manifest.js';
+import type { Loaded, PlanRequest } from '../compiler/index.js';
+import type { Planned } from '../compiler/plan/index.js';
 import type { BonsaiError } from '../errors.js';
-import type { Module } from '../ir/graph.js';
 import type { Left } from '../leaving.js';
-import type { Planned } from '../plan/index.js';
-import type { CompileOptions, Plan } from '../plan/types.js';
-import type { VectorFile } from '../profile/vectors.js';
 import type { Progress } from '../progress.js';
 import type { Budgets } from '../report/budgets.js';
 import type { Report } from '../report/index.js';
-import type { Target } from '../target/index.js';
 
-export interface CompileRequest {
-  /** Contents of the model file. */
-  readonly bytes: Uint8Array;
-  /** Path of the model file: gives the model its name and appears in errors. */
-  readonly path: string;
+export interface CompileRequest extends Omit<PlanRequest, 'beside'> {
   readonly target: Target;
-  readonly options: CompileOptions;
   /** Names of the classes, for the output with as many elements. */
   readonly labels?: Labels | undefined;
-  /** Called with what the user should know of the model, such as layers that do not stream. */
-  readonly tell?: (text: string) => void;
-  /** Called with how far the work is: 'kernels for 3 of 70 steps'. */
-  readonly say?: (text: string) => void;
-  /** Called with the module after import ('import') and after each pass. */
-  readonly observe?: (pass: string, module: Module) => void;
 }
 
-export interface Compilation {
-  /** As imported. */
-  readonly source: Module;
-  /**
-   * After the passes: the module that is planned, and that `evaluate` checks the firmware against.
-   */
-  readonly module: Module;
-  readonly plan: Plan;
-  /** The kernels that compute the steps. */
-  readonly implementations: Planned['implementations'];
+export interface Compilation extends Loaded, Planned {
   readonly emission: Emission;
 }
 

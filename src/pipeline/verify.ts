@@ -1,8 +1,8 @@
 /** bonsaic verify: the kernels on this machine, under sanitizers, then on the board's simulator. */
-import { inTemporaryDirectory } from '../build/temporary.js';
+import { inTemporaryDirectory } from '../boards/build/temporary.js';
+import { vectorsFor } from '../boards/profile/vectors.js';
+import { emitTwin } from '../boards/project/emit.js';
 import { compileShown, judge, judgePlan, runIn } from '../pipeline.js';
-import { vectorsFor } from '../profile/vectors.js';
-import { emitTwin } from '../project/emit.js';
 import type { Report } from '../report/index.js';
 import { outputsDiffer } from '../report/outputs.js';
 import type { CompileRequest, DeviceJob, Outcome } from './types.js';

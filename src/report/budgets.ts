@@ -1,8 +1,9 @@
 /** --max-flash, --max-ram, --max-ms: what exceeds them, why, and what other options would reach. */
+
+import type { Target } from '../boards/target/index.js';
+import { goals, type Optimize } from '../compiler/ir/op.js';
+import { type CompileOptions, estimatedCount, type Plan } from '../compiler/plan/types.js';
 import { BonsaiError } from '../errors.js';
-import { goals, type Optimize } from '../ir/op.js';
-import { type CompileOptions, estimatedCount, type Plan } from '../plan/types.js';
-import type { Target } from '../target/index.js';
 import type { Memory, Report } from './types.js';
 
 /** Budgets that affect the choice of kernels. */

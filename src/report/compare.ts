@@ -1,8 +1,9 @@
 /** One model on several boards: a row for each, as `bonsaic compare` prints it. */
+
+import type { Target } from '../boards/target/index.js';
+import type { CountUnit } from '../compiler/ir/op.js';
+import { estimatedCount, type Plan } from '../compiler/plan/types.js';
 import { BonsaiError } from '../errors.js';
-import type { CountUnit } from '../ir/op.js';
-import { estimatedCount, type Plan } from '../plan/types.js';
-import type { Target } from '../target/index.js';
 import { type Budgets, ramWithoutStack } from './budgets.js';
 import { milliseconds, thousands } from './text.js';
 import { prose, textTable } from './text-table.js';

@@ -1,7 +1,7 @@
 /** What `inspect` tells of a model: operators, shapes, quantization, weights and proofs. */
-import { modelSize } from '../analysis/index.js';
-import type { LayerProof } from '../analysis/proofs.js';
-import { sparsityOf, zeroShare } from '../analysis/sparsity.js';
+import { modelSize } from '../compiler/analysis/index.js';
+import type { LayerProof } from '../compiler/analysis/proofs.js';
+import { sparsityOf, zeroShare } from '../compiler/analysis/sparsity.js';
 import {
   elementCount,
   type Graph,
@@ -11,9 +11,9 @@ import {
   type Node,
   type Tensor,
   viewOf,
-} from '../ir/graph.js';
-import { flattened } from '../ops/flatten.js';
-import { opOf } from '../ops/index.js';
+} from '../compiler/ir/graph.js';
+import { flattened } from '../compiler/ops/flatten.js';
+import { opOf } from '../compiler/ops/index.js';
 import { type Estimate, type EstimateStyle, estimateText } from './estimates.js';
 import { prose, shorten, textTable } from './text-table.js';
 

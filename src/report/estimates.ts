@@ -1,10 +1,11 @@
 /** What a model would need on targets, and what skipping its zero weights would save there. */
-import type { Manifest } from '../codegen/manifest.js';
+
+import type { Target } from '../boards/target/index.js';
+import type { Manifest } from '../compiler/codegen/manifest.js';
+import type { CountUnit } from '../compiler/ir/op.js';
+import { estimateName } from '../compiler/plan/choose/explain.js';
+import { estimatedCount, type KernelEstimate, type Plan } from '../compiler/plan/types.js';
 import { BonsaiError } from '../errors.js';
-import type { CountUnit } from '../ir/op.js';
-import { estimateName } from '../plan/choose/explain.js';
-import { estimatedCount, type KernelEstimate, type Plan } from '../plan/types.js';
-import type { Target } from '../target/index.js';
 import { memoryOf } from './index.js';
 import { milliseconds, thousands } from './text.js';
 import { prose, textTable } from './text-table.js';

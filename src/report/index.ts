@@ -1,9 +1,9 @@
 /** Joins plan, sizes and measurements to a report with one row per step. */
-import type { ImageSizes } from '../build/index.js';
-import type { Manifest } from '../codegen/manifest.js';
-import type { TargetTraits } from '../ir/op.js';
-import { mostMemory } from '../plan/choose/firmware.js';
-import type { Measurement } from '../profile/measure.js';
+import type { ImageSizes } from '../boards/build/index.js';
+import type { Measurement } from '../boards/profile/measure.js';
+import type { Manifest } from '../compiler/codegen/manifest.js';
+import type { TargetTraits } from '../compiler/ir/op.js';
+import { mostMemory } from '../compiler/plan/choose/firmware.js';
 import type { LayerRow, Memory, Report } from './types.js';
 
 export type * from './types.js';

@@ -1,12 +1,12 @@
 /** The operators that bonsaic compiles: from the importer's table, the operators' types and the kernels. */
-import { controlFlowOperators } from '../formats/tflite/control-flow.js';
-import { foldedOperators } from '../formats/tflite/folded.js';
-import { rows } from '../formats/tflite/ops.js';
-import { variableOperators } from '../formats/tflite/variables.js';
-import { arenaTypes, type DType } from '../ir/dtypes.js';
-import { typesOf } from '../ir/op.js';
-import { kernelsOf } from '../kernels/index.js';
-import { opOf } from '../ops/index.js';
+import { controlFlowOperators } from '../compiler/formats/tflite/control-flow.js';
+import { foldedOperators } from '../compiler/formats/tflite/folded.js';
+import { rows } from '../compiler/formats/tflite/ops.js';
+import { variableOperators } from '../compiler/formats/tflite/variables.js';
+import { arenaTypes, type DType } from '../compiler/ir/dtypes.js';
+import { typesOf } from '../compiler/ir/op.js';
+import { kernelsOf } from '../compiler/kernels/index.js';
+import { opOf } from '../compiler/ops/index.js';
 
 /** An operator of a model format. */
 export interface SupportedOperator {
@@ -22,7 +22,7 @@ export interface SupportedOperator {
   readonly operands: readonly number[] | 'all';
   /** Types of its computed inputs and of its outputs, which a kernel computes. */
   readonly types: readonly DType[];
-  /** Folders of src/kernels that have kernels, best first, with the types that they compute. */
+  /** Folders of src/compiler/kernels that have kernels, best first, with the types that they compute. */
   readonly kernels: readonly { readonly folder: string; readonly types: readonly DType[] }[];
   /** Whether its bits depend on `--rounding`. */
   readonly rounds: boolean;

@@ -1,9 +1,14 @@
 /** Whether this machine lets its user talk to boards: ports, groups, udev, programs that interfere. */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { groupOf, permissionHint, type Surroundings, surroundings } from '../device/access.js';
-import { namesOf } from '../device/holders.js';
-import { listPorts, type SerialPortInfo } from '../device/index.js';
+import {
+  groupOf,
+  permissionHint,
+  type Surroundings,
+  surroundings,
+} from '../boards/device/access.js';
+import { namesOf } from '../boards/device/holders.js';
+import { listPorts, type SerialPortInfo } from '../boards/device/index.js';
 import type { ToolCheck } from './check.js';
 
 /** What the checks need of the machine; tests replace it. */

@@ -5,7 +5,7 @@ import {
   priceDigits,
   priceText,
   rivalsOf,
-} from '../plan/choose/explain.js';
+} from '../compiler/plan/choose/explain.js';
 import { prose, shorten, textTable } from './text-table.js';
 import type { Report } from './types.js';
 

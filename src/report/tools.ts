@@ -2,15 +2,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { idfInstallHint } from '../build/idf.js';
-import { sanitizers } from '../build/index.js';
-import { installHint, installNative } from '../build/install.js';
-import { probeCompiler } from '../build/probe.js';
-import { simulators } from '../device/index.js';
+import { idfInstallHint } from '../boards/build/idf.js';
+import { sanitizers } from '../boards/build/index.js';
+import { installHint, installNative } from '../boards/build/install.js';
+import { probeCompiler } from '../boards/build/probe.js';
+import { simulators } from '../boards/device/index.js';
+import { probeTools } from '../boards/flash/probe/tools.js';
+import { isLibrary, listTargets, loadTarget, type Target } from '../boards/target/index.js';
 import { BonsaiError } from '../errors.js';
-import { probeTools } from '../flash/probe/tools.js';
 import { version } from '../package.js';
-import { isLibrary, listTargets, loadTarget, type Target } from '../target/index.js';
 import type { ToolCheck } from './check.js';
 import { checkPorts } from './port-checks.js';
 

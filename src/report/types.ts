@@ -2,8 +2,9 @@
  * The report: what `--json` prints (docs/process.md, 'Report and exit codes'). Null: not
  * measured by this command.
  */
-import type { CompileOptions, Decision, Plan, PlanStep } from '../plan/types.js';
-import type { DeviceResult } from '../profile/verify.js';
+
+import type { DeviceResult } from '../boards/profile/verify.js';
+import type { CompileOptions, Decision, Plan, PlanStep } from '../compiler/plan/types.js';
 
 /** A step of the plan, and what was built and measured of it. */
 export interface LayerRow

@@ -1,7 +1,7 @@
 /** What `inspect` says is proved of a layer: sums over inputs of −128 to 127, worked out by hand. */
 import { expect } from 'chai';
-import { proofsOf } from '../../src/analysis/proofs.js';
-import { type Graph, mainGraph, type Tensor } from '../../src/ir/graph.js';
+import { proofsOf } from '../../src/compiler/analysis/proofs.js';
+import { type Graph, mainGraph, type Tensor } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 
 type Layer = 'fully_connected' | 'conv2d';

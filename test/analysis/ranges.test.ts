@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../src/analysis/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
 import {
   elementCount,
   isInteger,
@@ -11,10 +11,10 @@ import {
   type Tensor,
   tensorOf,
   viewOf,
-} from '../../src/ir/graph.js';
-import type { ChannelBounds } from '../../src/ir/op.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import type { Window } from '../../src/ops/shape/window.js';
+} from '../../src/compiler/ir/graph.js';
+import type { ChannelBounds } from '../../src/compiler/ir/op.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import type { Window } from '../../src/compiler/ops/shape/window.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { Random } from '../support/module.js';
 import { moduleOf } from '../support/operator.js';

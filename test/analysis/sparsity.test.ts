@@ -1,9 +1,9 @@
 /** Zeros and their patterns: planted ones are named, and whatever is named holds. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type LayerSparsity, sparsityOf } from '../../src/analysis/sparsity.js';
-import { type Module, mainGraph, type Shape, viewOf } from '../../src/ir/graph.js';
-import { grouped, type Keep, patterns, type Uniform } from '../../src/tune/pruning.js';
+import { grouped, type Keep, patterns, type Uniform } from '../../src/boards/tune/pruning.js';
+import { type LayerSparsity, sparsityOf } from '../../src/compiler/analysis/sparsity.js';
+import { type Module, mainGraph, type Shape, viewOf } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { keptWeights, prunedLayer } from '../support/pruned.js';
 import { runs } from '../support/runs.js';

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { execute } from '../../bench/qemu/blocks.js';
-import { buildProject } from '../../src/build/index.js';
-import { firmwareFiles, writeProject } from '../../src/build/project.js';
-import { qemuCommand } from '../../src/device/qemu.js';
+import { buildProject } from '../../src/boards/build/index.js';
+import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
+import { qemuCommand } from '../../src/boards/device/qemu.js';
+import { seededVectors } from '../../src/boards/profile/vectors.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { compile } from '../../src/pipeline.js';
-import { seededVectors } from '../../src/profile/vectors.js';
-import { loadTarget } from '../../src/target/index.js';
 import { needs } from '../support/skip.js';
 
 describe('bench: instructions that ran', () => {

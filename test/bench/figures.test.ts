@@ -18,7 +18,7 @@ import {
   picoRow,
   referenceOf,
 } from '../../bench/models.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { needs, skip } from '../support/skip.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -8,11 +8,11 @@ import {
   tableOf,
   textOf,
 } from '../../bench/operators/summary.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
-import { loadTarget } from '../../src/target/index.js';
-import type { Layer } from '../../src/tune/layers.js';
-import { chosenTrials } from '../../src/tune/trials.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Layer } from '../../src/boards/tune/layers.js';
+import { chosenTrials } from '../../src/boards/tune/trials.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
 
 const layer = (op: string, change: Partial<Layer> = {}): Layer => ({
   ...{ op, inputs: [[1, 8, 8, 4]], attrs: {} },

@@ -11,12 +11,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { buildProject, findImage } from '../../src/build/index.js';
-import { writeProject } from '../../src/build/project.js';
-import { objcopyOf } from '../../src/build/toolchain.js';
-import type { Manifest } from '../../src/codegen/manifest.js';
+import { buildProject, findImage } from '../../src/boards/build/index.js';
+import { writeProject } from '../../src/boards/build/project.js';
+import { objcopyOf } from '../../src/boards/build/toolchain.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
 import { BonsaiError } from '../../src/errors.js';
-import { loadTarget } from '../../src/target/index.js';
 
 const manifest = {
   plan: { model: { name: 'tiny' }, arenaBytes: 64 },

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
-import { claim, removeStale, useBuilt } from '../../src/build/claim.js';
+import { claim, removeStale, useBuilt } from '../../src/boards/build/claim.js';
 
 describe('build/claim', () => {
   let parent = '';

@@ -6,9 +6,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { loadTarget, type Target } from '../../src/boards/target/index.js';
 import { packageFile } from '../../src/package.js';
 import { compile } from '../../src/pipeline.js';
-import { loadTarget, type Target } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { inTemporaryDirectory } from '../support/native.js';
 import { defaults } from '../support/plan.js';

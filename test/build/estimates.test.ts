@@ -1,16 +1,16 @@
 /** What is said of RAM and flash before a build is true of the linked image, and of its run. */
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { measureRuntime } from '../../src/boards/tune/memory.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import type { Optimize } from '../../src/compiler/ir/op.js';
 import type { Assessment } from '../../src/compress/assess.js';
 import { goalsFault } from '../../src/compress/goals.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import type { Optimize } from '../../src/ir/op.js';
 import { figuresOn } from '../../src/pipeline/compare.js';
 import type { DeviceJob } from '../../src/pipeline/types.js';
 import { compile, run } from '../../src/pipeline.js';
 import type { Budgets } from '../../src/report/budgets.js';
 import { memoryOf } from '../../src/report/index.js';
-import { loadTarget } from '../../src/target/index.js';
-import { measureRuntime } from '../../src/tune/memory.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { firmwareFiles, writeProject } from '../../src/build/project.js';
+import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
 import { compile } from '../../src/pipeline.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
 import { execute } from '../support/execute.js';
 import { inTemporaryDirectory } from '../support/native.js';
 import { defaults } from '../support/plan.js';

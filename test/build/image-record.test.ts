@@ -1,7 +1,7 @@
 /** The record that tells whether an image is whole: any cut, changed byte, content or bytes behind it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { judgeImage, recordedTargets, stamp } from '../../src/build/image-record.js';
+import { judgeImage, recordedTargets, stamp } from '../../src/boards/build/image-record.js';
 import { runs } from '../support/runs.js';
 
 const record = (digits: string) => Buffer.from(`bonsaic:rp2040\x000.1.0\0kws\0${digits}\0`);

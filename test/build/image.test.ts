@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Elf, loadedBytes, readElf } from '../../src/build/elf.js';
-import { measureImage } from '../../src/build/size.js';
-import { makeUf2 } from '../../src/build/uf2.js';
-import type { Manifest } from '../../src/codegen/manifest.js';
-import { readUf2 } from '../../src/device/uf2.js';
+import { type Elf, loadedBytes, readElf } from '../../src/boards/build/elf.js';
+import { measureImage } from '../../src/boards/build/size.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { readUf2 } from '../../src/boards/device/uf2.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
 import { runs } from '../support/runs.js';
 
 const family = 0xe48bff56;

@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { recoverProject, writeProject } from '../../src/build/project.js';
+import { recoverProject, writeProject } from '../../src/boards/build/project.js';
 import { packageFile } from '../../src/package.js';
 
 /** Calls that change the disk. */

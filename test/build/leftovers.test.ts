@@ -17,9 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
-import { recoverProject, writeProject } from '../../src/build/project.js';
-import { inTemporaryDirectory } from '../../src/build/temporary.js';
-import { runTool } from '../../src/build/toolchain.js';
+import { recoverProject, writeProject } from '../../src/boards/build/project.js';
+import { inTemporaryDirectory } from '../../src/boards/build/temporary.js';
+import { runTool } from '../../src/boards/build/toolchain.js';
 import { recoverOutput, withOutput, writeOutput } from '../../src/compress/output.js';
 import { writeWhole } from '../../src/durable.js';
 import { BonsaiError } from '../../src/errors.js';

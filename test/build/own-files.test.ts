@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect } from 'chai';
-import { writeProject } from '../../src/build/project.js';
+import { writeProject } from '../../src/boards/build/project.js';
 import { BonsaiError } from '../../src/errors.js';
 import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';

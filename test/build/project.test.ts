@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { writeProject } from '../../src/build/project.js';
-import { isAsWritten } from '../../src/build/sums.js';
+import { writeProject } from '../../src/boards/build/project.js';
+import { isAsWritten } from '../../src/boards/build/sums.js';
 import { BonsaiError, InternalError } from '../../src/errors.js';
 import { skip } from '../support/skip.js';
 

@@ -1,10 +1,10 @@
 /** What the sizes of a linked image say of flash and RAM: an image made up, each sum by hand. */
 import { expect } from 'chai';
-import type { Elf, Section } from '../../src/build/elf.js';
-import { measureImage } from '../../src/build/size.js';
-import type { Manifest, TableInfo } from '../../src/codegen/manifest.js';
+import type { Elf, Section } from '../../src/boards/build/elf.js';
+import { measureImage } from '../../src/boards/build/size.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Manifest, TableInfo } from '../../src/compiler/codegen/manifest.js';
 import { makeReport } from '../../src/report/index.js';
-import { loadTarget } from '../../src/target/index.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { simplePlan } from '../support/plan.js';
 

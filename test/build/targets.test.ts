@@ -4,18 +4,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
-import { judgeImage, recordedTargets } from '../../src/build/image-record.js';
-import { buildProject } from '../../src/build/index.js';
-import { firmwareFiles, writeProject } from '../../src/build/project.js';
-import { BonsaiError } from '../../src/errors.js';
-import { compile } from '../../src/pipeline.js';
+import { judgeImage, recordedTargets } from '../../src/boards/build/image-record.js';
+import { buildProject } from '../../src/boards/build/index.js';
+import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
 import {
   compilerFlags,
   isLibrary,
   linkerScriptOf,
   listTargets,
   loadTarget,
-} from '../../src/target/index.js';
+} from '../../src/boards/target/index.js';
+import { BonsaiError } from '../../src/errors.js';
+import { compile } from '../../src/pipeline.js';
 import { defaults } from '../support/plan.js';
 
 const path = 'examples/activity/activity.tflite';

@@ -16,8 +16,8 @@ import {
   smallModel,
   softmax,
   tensor,
-} from '../import/fixture.js';
-import { mutatedFile } from '../import/mutations.js';
+} from '../formats/fixture.js';
+import { mutatedFile } from '../formats/mutations.js';
 import { growths } from '../support/graphs.js';
 import { Random } from '../support/module.js';
 import { optionsOf } from '../support/options.js';

@@ -1,11 +1,11 @@
 /** bonsaic compare as a user meets it. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { compare as compareOn } from '../../src/pipeline/compare.js';
-import type { CompileOptions } from '../../src/plan/types.js';
 import type { Progress } from '../../src/progress.js';
 import type { ComparedBoard } from '../../src/report/compare.js';
-import { loadTarget } from '../../src/target/index.js';
 import { runHere } from '../support/command.js';
 
 const model = 'examples/activity/activity.tflite';

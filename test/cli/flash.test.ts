@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodeBlock } from 'uf2';
-import { simulatedBoards } from '../../src/device/simulated.js';
+import { simulatedBoards } from '../../src/boards/device/simulated.js';
 import { runHere } from '../support/command.js';
 
 const model = 'examples/activity/activity.tflite';

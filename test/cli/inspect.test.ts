@@ -12,7 +12,7 @@ import {
   softmax,
   typeCode,
   withLogical,
-} from '../import/fixture.js';
+} from '../formats/fixture.js';
 import { runHere } from '../support/command.js';
 
 describe('command line: inspect', () => {

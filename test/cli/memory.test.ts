@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import type { Module } from '../../src/ir/graph.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
 import { runHere } from '../support/command.js';
 import { NetworkBuilder } from '../support/networks.js';
 

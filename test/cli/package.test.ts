@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import stringWidth from 'string-width';
-import { installHint, installNative, isClone } from '../../src/build/install.js';
+import { installHint, installNative, isClone } from '../../src/boards/build/install.js';
 import { doctorText } from '../../src/cli/doctor.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import type { ToolCheck } from '../../src/report/tools.js';
@@ -42,7 +42,7 @@ describe('the npm package', () => {
 
   it('names scripts in a clone only', () => {
     const naming = [...sources()].filter(([, text]) => /npm run |scripts\/|npx tsx/.test(text));
-    expect(naming.map(([path]) => path)).to.deep.equal(['build/install.ts']);
+    expect(naming.map(([path]) => path)).to.deep.equal(['boards/build/install.ts']);
     expect(isClone).to.equal(true);
     expect(installHint('make')).to.equal('apt-get install make, or npm run setup');
     expect(installHint('g++', true)).to.match(

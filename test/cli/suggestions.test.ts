@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { nearest } from '../../src/nearest.js';
-import { encodeModel, smallModel } from '../import/fixture.js';
+import { encodeModel, smallModel } from '../formats/fixture.js';
 import { runHere } from '../support/command.js';
 
 describe('names near a mistyped one', () => {

@@ -1,6 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { comment, float, integer, narrowest, rows, string, wrap } from '../../src/codegen/c.js';
+import {
+  comment,
+  float,
+  integer,
+  narrowest,
+  rows,
+  string,
+  wrap,
+} from '../../src/compiler/codegen/c.js';
 import { runs } from '../support/runs.js';
 
 describe('C text', () => {

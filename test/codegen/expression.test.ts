@@ -1,6 +1,6 @@
 /** Expressions as C, and what they evaluate to. */
 import { expect } from 'chai';
-import { expressionText } from '../../src/codegen/expression.js';
+import { expressionText } from '../../src/compiler/codegen/expression.js';
 import {
   choice,
   clamped,
@@ -10,7 +10,7 @@ import {
   operations,
   x,
   y,
-} from '../../src/ops/arithmetic/expression.js';
+} from '../../src/compiler/ops/arithmetic/expression.js';
 
 const { abs, add, and, cos, div, equal, exp, floor, less, maximum, mul, neg, or, pow, sub } =
   operations;

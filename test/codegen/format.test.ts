@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { format, pageColumns } from '../../src/codegen/format.js';
+import { format, pageColumns } from '../../src/compiler/codegen/format.js';
 
 const long = (n: number) => 'x'.repeat(n);
 

@@ -4,10 +4,10 @@
  */
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { emitProgram } from '../../src/codegen/program.js';
-import type { Attrs, Module, TensorId } from '../../src/ir/graph.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import type { Attrs, Module, TensorId } from '../../src/compiler/ir/graph.js';
 import { packageFile } from '../../src/package.js';
-import { packageTemplates } from '../../src/project/templates.js';
 import { expectGolden } from '../support/golden.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { simplePlan } from '../support/plan.js';

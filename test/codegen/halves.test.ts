@@ -1,14 +1,14 @@
 /** Halves of steps in C: in any order, and at the same time in two threads. */
 
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { emitProgram } from '../../src/codegen/program.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { typesOf } from '../../src/ir/op.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import { packageTemplates } from '../../src/project/templates.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { typesOf } from '../../src/compiler/ir/op.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
 import { sharedLayer, sharedNetwork, sharedOps } from '../support/halves.js';
 import { mergeModules, randomInputs } from '../support/module.js';
 import { expectSameBits, runProgram } from '../support/native.js';

@@ -2,12 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { emitProgram } from '../../src/codegen/program.js';
-import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { emit } from '../../src/project/emit.js';
-import { packageTemplates } from '../../src/project/templates.js';
-import { firmwareSources, loadTarget } from '../../src/target/index.js';
+import { emit } from '../../src/boards/project/emit.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { firmwareSources, loadTarget } from '../../src/boards/target/index.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import { type Module, mainGraph, type TensorData } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { inTemporaryDirectory, warnings } from '../support/native.js';

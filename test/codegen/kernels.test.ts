@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { emitProgram } from '../../src/codegen/program.js';
-import type { Module } from '../../src/ir/graph.js';
-import { packageTemplates } from '../../src/project/templates.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';

@@ -1,10 +1,10 @@
 /** Outputs in the memory of their inputs: kernels stand their own leads, and one byte less shows. */
 
 import { expect } from 'chai';
-import type { Module, Shape } from '../../src/ir/graph.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { makePlan, type Planned } from '../../src/plan/index.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Module, Shape } from '../../src/compiler/ir/graph.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
+import { makePlan, type Planned } from '../../src/compiler/plan/index.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { NetworkBuilder } from '../support/networks.js';

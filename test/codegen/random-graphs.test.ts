@@ -3,17 +3,17 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../src/analysis/index.js';
-import { qemuCommand } from '../../src/device/qemu.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
+import { qemuCommand } from '../../src/boards/device/qemu.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { packageFile } from '../../src/package.js';
-import { runPasses } from '../../src/passes/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { CompileOptions } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import {
   type GraphSeed,

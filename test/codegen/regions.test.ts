@@ -1,12 +1,12 @@
 /** Weights lie where the plan says: in flash, or in RAM, as arrays and as code. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { emitProgram } from '../../src/codegen/program.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { Region } from '../../src/plan/types.js';
-import { packageTemplates } from '../../src/project/templates.js';
-import { loadTarget } from '../../src/target/index.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import type { Region } from '../../src/compiler/plan/types.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { Composition, type Context, Templates } from '../../src/codegen/templates.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { Composition, type Context, Templates } from '../../src/compiler/codegen/templates.js';
 import { InternalError } from '../../src/errors.js';
-import { packageTemplates } from '../../src/project/templates.js';
 
 const templates = new Templates(new Map());
 

@@ -1,4 +1,10 @@
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import { mainGraph, type TensorId, tensorOf } from '../../src/compiler/ir/graph.js';
+import { typesOf } from '../../src/compiler/ir/op.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { opOf } from '../../src/compiler/ops/index.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { integerRunner } from '../../src/compress/integer.js';
@@ -22,12 +28,6 @@ import { quantizedSamples } from '../../src/compress/score.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
 import { constantOf, type Hooks, runnerOf } from '../../src/compress/trace.js';
 import { train, trainDefaults } from '../../src/compress/train/loop.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import { mainGraph, type TensorId, tensorOf } from '../../src/ir/graph.js';
-import { typesOf } from '../../src/ir/op.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { opOf } from '../../src/ops/index.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { squares, squaresNetwork } from '../support/squares.js';
 

@@ -1,11 +1,11 @@
 /** Costs in the loop: those of the plan that compile makes, by layer, before there is a file. */
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
+import { estimatedCount } from '../../src/compiler/plan/types.js';
 import { costsOn } from '../../src/compress/cost.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import type { Module } from '../../src/ir/graph.js';
 import { planned } from '../../src/pipeline.js';
-import { estimatedCount } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { type Graph, type Module, mainGraph, tensorOf } from '../../src/compiler/ir/graph.js';
 import { assessor } from '../../src/compress/assess.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import type { Cost } from '../../src/compress/cost.js';
@@ -19,7 +20,6 @@ import { classesOf, floatAnswers } from '../../src/compress/score.js';
 import { runStep } from '../../src/compress/steps/index.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { type Graph, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { head, samples } from '../support/samples.js';
 

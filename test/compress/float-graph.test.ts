@@ -1,8 +1,8 @@
 /** Float graphs as they are trained and quantized: turns of recurrent layers have no integers. */
 import { expect } from 'chai';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { floatGraph, rebatched } from '../../src/compress/float-graph.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { GraphBuilder, randomInputs } from '../support/module.js';
 
 describe('float graph', () => {

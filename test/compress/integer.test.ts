@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { integerRunner } from '../../src/compress/integer.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { growGraph, growths } from '../support/graphs.js';
 import {
   GraphBuilder,

@@ -1,5 +1,7 @@
 /** Sensitivity of layers, and the shares that follow from it and from costs. */
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Graph, Module } from '../../src/compiler/ir/graph.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import { type Cost, costsOn } from '../../src/compress/cost.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
@@ -23,8 +25,6 @@ import { agreement, classesOf, floatAnswers, signalToNoise } from '../../src/com
 import { answerOf } from '../../src/compress/task.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import type { Graph, Module } from '../../src/ir/graph.js';
-import { loadTarget } from '../../src/target/index.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { defaults } from '../support/plan.js';
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { sparsityOf } from '../../src/analysis/sparsity.js';
+import { sparsityOf } from '../../src/compiler/analysis/sparsity.js';
+import { type Graph, type TensorId, tensorOf, viewOf } from '../../src/compiler/ir/graph.js';
 import type { Candidate, Masks } from '../../src/compress/candidate.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { withValues } from '../../src/compress/float-graph.js';
@@ -33,7 +34,6 @@ import { elementsOf, loadBackend, type Tf, type TfTensor } from '../../src/compr
 import { runnerOf } from '../../src/compress/trace.js';
 import type { Checkpoint } from '../../src/compress/train/checkpoint.js';
 import { type TrainHooks, train, trainDefaults } from '../../src/compress/train/loop.js';
-import { type Graph, type TensorId, tensorOf, viewOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 const names = ['unstructured', '1x4', '4x1', '4x4', '2:4', '1:4', '3:8'] as const;

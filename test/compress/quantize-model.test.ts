@@ -10,6 +10,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import { type Graph, mainGraph } from '../../src/compiler/ir/graph.js';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { rebatched } from '../../src/compress/float-graph.js';
@@ -24,9 +27,6 @@ import { floatAnswers, integerAnswers, signalToNoise } from '../../src/compress/
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { readConfig } from '../../src/config.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import { type Graph, mainGraph } from '../../src/ir/graph.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { head, samples } from '../support/samples.js';
@@ -305,7 +305,7 @@ describe('bonsaic quantize of a model of TensorFlow.js', () => {
           ' x: Array.from({ length: shape.reduce((a, b) => a * b) }, (_, k) => Math.sin(i * 7 + k)),' +
           ' y: [i % 3] }));',
       );
-      const model = new URL('../import/tfjs-graph/images/model.json', import.meta.url).pathname;
+      const model = new URL('../formats/tfjs-graph/images/model.json', import.meta.url).pathname;
       const out = join(folder, 'out');
       const { status, stderr } = await runHere(['quantize', model, '--data', data, '-o', out]);
       expect(status, stderr).to.equal(0);

@@ -1,4 +1,14 @@
 import { expect } from 'chai';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import {
+  type Graph,
+  type Module,
+  mainGraph,
+  type Node,
+  type TensorId,
+  viewOf,
+} from '../../src/compiler/ir/graph.js';
+import { operators, opOf } from '../../src/compiler/ops/index.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { checkDataset } from '../../src/compress/data/dataset.js';
 import { weighted } from '../../src/compress/float-graph.js';
@@ -15,16 +25,6 @@ import {
   weightQuant,
 } from '../../src/compress/quantize/scheme.js';
 import { makeRandom } from '../../src/compress/random.js';
-import { checkModule } from '../../src/ir/check.js';
-import {
-  type Graph,
-  type Module,
-  mainGraph,
-  type Node,
-  type TensorId,
-  viewOf,
-} from '../../src/ir/graph.js';
-import { operators, opOf } from '../../src/ops/index.js';
 import { dequantized, quantizedOps, trainedOps } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';

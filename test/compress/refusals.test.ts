@@ -16,10 +16,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import type { Tensor } from '../../src/compiler/ir/graph.js';
 import type { CompressReport } from '../../src/compress/compress-model.js';
 import { makeRandom } from '../../src/compress/random.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import type { Tensor } from '../../src/ir/graph.js';
 import { cliPath } from '../support/cli.js';
 import { runHere } from '../support/command.js';
 import { FloatNetwork } from '../support/float-network.js';
@@ -329,7 +329,7 @@ describe('the file of a fault', () => {
 
   it('is named where shards are short', async () => {
     const copy = join(mkdtempSync(join(folder, 'shards-')), 'model');
-    cpSync(new URL('../import/tfjs-graph/steps', import.meta.url), copy, { recursive: true });
+    cpSync(new URL('../formats/tfjs-graph/steps', import.meta.url), copy, { recursive: true });
     const shard = readdirSync(copy).find((name) => name.endsWith('.bin')) ?? '';
     truncateSync(join(copy, shard), 8);
     const model = join(copy, 'model.json');

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { type Graph, mainGraph, tensorOf, viewOf } from '../../src/compiler/ir/graph.js';
+import { clamp } from '../../src/compiler/ops/arithmetic/quant.js';
 import { referenceOf } from '../../src/compress/candidate.js';
 import { candidateOf, checkpointOf } from '../../src/compress/candidate-state.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
@@ -22,8 +24,6 @@ import { quantizeStep } from '../../src/compress/steps/quantize.js';
 import { roundStep } from '../../src/compress/steps/round.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { type Graph, mainGraph, tensorOf, viewOf } from '../../src/ir/graph.js';
-import { clamp } from '../../src/ops/arithmetic/quant.js';
 import { dequantized } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import { makeRandom } from '../../src/compress/random.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from '../support/cli.js';
 import { FloatNetwork } from '../support/float-network.js';
 

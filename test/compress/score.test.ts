@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
@@ -6,7 +7,6 @@ import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { checkFinite, classesOf, floatAnswers, integerAnswers } from '../../src/compress/score.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { mainGraph } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 describe('classes of answers', () => {

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import { elementCount, type Graph, type TensorId, tensorOf } from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
 import { parametersOf, withValues } from '../../src/compress/float-graph.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { blocksOf, taylorBlockScores, withoutBlocks } from '../../src/compress/shrink/blocks.js';
@@ -7,9 +10,6 @@ import { shrinkTo } from '../../src/compress/shrink/shrink-to.js';
 import { type Scoring, shrinkWithBlocks } from '../../src/compress/shrink/with-blocks.js';
 import { elementsOf, loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { checkModule } from '../../src/ir/check.js';
-import { elementCount, type Graph, type TensorId, tensorOf } from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 /** A block with the input of its sum as it is, or through a layer. */

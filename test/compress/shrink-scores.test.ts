@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { elementCount, type Graph, type TensorId, tensorOf } from '../../src/compiler/ir/graph.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { withValues } from '../../src/compress/float-graph.js';
 import { makeRandom } from '../../src/compress/random.js';
@@ -6,7 +7,6 @@ import { type Answers, floatAnswers } from '../../src/compress/score.js';
 import { couplingOf } from '../../src/compress/shrink/coupling.js';
 import { normScores, taylorGroupScores } from '../../src/compress/shrink/scores.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
-import { elementCount, type Graph, type TensorId, tensorOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 function samples(count: number): Dataset {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { type Graph, tensorOf } from '../../src/compiler/ir/graph.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import { makeRandom } from '../../src/compress/random.js';
 import { couplingOf } from '../../src/compress/shrink/coupling.js';
@@ -6,7 +7,6 @@ import { shrunk } from '../../src/compress/shrink/cut.js';
 import { familiesOf, resized, sizesOf } from '../../src/compress/shrink/families.js';
 import { search } from '../../src/compress/shrink/search.js';
 import { shrinkTo } from '../../src/compress/shrink/shrink-to.js';
-import { type Graph, tensorOf } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 const candidate = (graph: Graph): Candidate => ({ graph, masks: new Map(), quantization: null });

@@ -1,5 +1,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import {
+  elementCount,
+  type Graph,
+  type Node,
+  type TensorId,
+  tensorOf,
+} from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { take } from '../../src/compiler/passes/rewrite.js';
 import type { Candidate } from '../../src/compress/candidate.js';
 import { parametersOf, weighted } from '../../src/compress/float-graph.js';
 import { scaleAxis } from '../../src/compress/quantize/scheme.js';
@@ -8,16 +18,6 @@ import { type ChannelGroup, couplingOf } from '../../src/compress/shrink/couplin
 import { shrunk } from '../../src/compress/shrink/cut.js';
 import { elementsOf, loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { checkModule } from '../../src/ir/check.js';
-import {
-  elementCount,
-  type Graph,
-  type Node,
-  type TensorId,
-  tensorOf,
-} from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
-import { take } from '../../src/passes/rewrite.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { runs } from '../support/runs.js';
 

@@ -1,6 +1,12 @@
 /** From a model of TensorFlow.js to int8 that compiles. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import { elementCount, mainGraph, tensorOf } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { floatGraph } from '../../src/compress/float-graph.js';
 import { lower } from '../../src/compress/quantize/lower.js';
@@ -9,12 +15,6 @@ import { quantizationOf } from '../../src/compress/quantize/ptq.js';
 import { separated } from '../../src/compress/quantize/scheme.js';
 import { loadBackend } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import { checkModule } from '../../src/ir/check.js';
-import { elementCount, mainGraph, tensorOf } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
 import { Random } from '../support/module.js';
 
 describe('models of TensorFlow.js in int8', () => {

@@ -3,6 +3,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import { hasWideForm } from '../../src/compiler/formats/tflite/writers.js';
+import {
+  elementCount,
+  type Module,
+  mainGraph,
+  rawBytes,
+  tensorOf,
+} from '../../src/compiler/ir/graph.js';
+import { typesOf } from '../../src/compiler/ir/op.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { opOf } from '../../src/compiler/ops/index.js';
 import { lower } from '../../src/compress/quantize/lower.js';
 import { observe } from '../../src/compress/quantize/observe.js';
 import { quantizationOf } from '../../src/compress/quantize/ptq.js';
@@ -15,13 +28,6 @@ import { withTypes } from '../../src/compress/quantize/types.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { runnerOf } from '../../src/compress/trace.js';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import { hasWideForm } from '../../src/formats/tflite/writers.js';
-import { elementCount, type Module, mainGraph, rawBytes, tensorOf } from '../../src/ir/graph.js';
-import { typesOf } from '../../src/ir/op.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { opOf } from '../../src/ops/index.js';
 import { runHere } from '../support/command.js';
 import { dequantized, quantizedOps } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';

@@ -1,19 +1,19 @@
 import { expect } from 'chai';
-import { rebatched } from '../../src/compress/float-graph.js';
-import { traced } from '../../src/compress/ops/expression.js';
-import { tracedOperators } from '../../src/compress/ops/index.js';
-import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
-import { runnerOf, Walk } from '../../src/compress/trace.js';
 import {
   elementCount,
   type Graph,
   type Module,
   mainGraph,
   type Tensor,
-} from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
-import { type ScalarOperator, scalars } from '../../src/ops/scalar.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { type ScalarOperator, scalars } from '../../src/compiler/ops/scalar.js';
+import { rebatched } from '../../src/compress/float-graph.js';
+import { traced } from '../../src/compress/ops/expression.js';
+import { tracedOperators } from '../../src/compress/ops/index.js';
+import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
+import { runnerOf, Walk } from '../../src/compress/trace.js';
 import { dequantized, trainedOps } from '../support/dequantize.js';
 import { FloatNetwork } from '../support/float-network.js';
 import { growGraph } from '../support/graphs.js';

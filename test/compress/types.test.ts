@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Graph, TensorId } from '../../src/compiler/ir/graph.js';
 import {
   activationQuant,
   activationQuants,
@@ -7,7 +8,6 @@ import {
 } from '../../src/compress/quantize/scheme.js';
 import { type TypeOptions, withTypes } from '../../src/compress/quantize/types.js';
 import { BonsaiError } from '../../src/errors.js';
-import type { Graph, TensorId } from '../../src/ir/graph.js';
 import { FloatNetwork } from '../support/float-network.js';
 
 describe('types of activations', () => {

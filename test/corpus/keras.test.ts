@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { strFromU8, unzipSync } from 'fflate';
 import { replaceSection } from '../../bench/document.js';
-import { analyse } from '../../src/analysis/index.js';
-import { importModel } from '../../src/formats/index.js';
-import { type Module, mainGraph, type TensorData } from '../../src/ir/graph.js';
-import { type RuntimeRounding, roundings } from '../../src/ir/rounding.js';
-import { runPasses } from '../../src/passes/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { type Module, mainGraph, type TensorData } from '../../src/compiler/ir/graph.js';
+import { type RuntimeRounding, roundings } from '../../src/compiler/ir/rounding.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
 import {
   difference,
   elementsFrom,

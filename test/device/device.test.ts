@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { openError } from '../../src/device/access.js';
-import { openDevice } from '../../src/device/index.js';
-import { listPorts, portsOfSysfs } from '../../src/device/ports.js';
+import { openError } from '../../src/boards/device/access.js';
+import { openDevice } from '../../src/boards/device/index.js';
+import { listPorts, portsOfSysfs } from '../../src/boards/device/ports.js';
 import { failure } from '../support/failure.js';
 
 const host = { name: 'host', simulator: 'process' } as const;

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { requireNoLockFile } from '../../src/device/access.js';
-import { fileLockOf } from '../../src/device/lock-files.js';
+import { requireNoLockFile } from '../../src/boards/device/access.js';
+import { fileLockOf } from '../../src/boards/device/lock-files.js';
 
 describe('device/lock-files', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-locks-'));

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { missingPort } from '../../src/device/missing-port.js';
+import { missingPort } from '../../src/boards/device/missing-port.js';
 
 describe('device/missing-port', () => {
   const usb = ['/dev/ttyACM0', '/dev/ttyUSB10'];

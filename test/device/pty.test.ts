@@ -13,10 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { openPty } from '../../src/device/pty.js';
-import { simulateBoard } from '../../src/device/simulated.js';
+import { openPty } from '../../src/boards/device/pty.js';
+import { simulateBoard } from '../../src/boards/device/simulated.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import { loadTarget } from '../../src/target/index.js';
 import { needs } from '../support/skip.js';
 
 describe('pseudo-terminals of simulated boards', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { encodeBlock } from 'uf2';
-import type { XipModel } from '../../src/device/device.js';
-import { bootLoaderBreak, Rp2040Mcu, xipBase } from '../../src/device/rp2040mcu.js';
-import { openRp2040 } from '../../src/device/rp2040sim.js';
-import { readUf2 } from '../../src/device/uf2.js';
+import type { XipModel } from '../../src/boards/device/device.js';
+import { bootLoaderBreak, Rp2040Mcu, xipBase } from '../../src/boards/device/rp2040mcu.js';
+import { openRp2040 } from '../../src/boards/device/rp2040sim.js';
+import { readUf2 } from '../../src/boards/device/uf2.js';
 import { BonsaiError } from '../../src/errors.js';
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };

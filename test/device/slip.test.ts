@@ -1,7 +1,7 @@
 /** SLIP frames, on lines that lose bytes too. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { SlipReader, slipEncode, slipEnd } from '../../src/device/slip.js';
+import { SlipReader, slipEncode, slipEnd } from '../../src/boards/device/slip.js';
 import { runs } from '../support/runs.js';
 
 const framesOf = (reader: SlipReader, bytes: Iterable<number>) =>

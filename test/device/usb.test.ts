@@ -1,6 +1,6 @@
 /** The npm package `usb` behind our interface: which interface is claimed, what its errors mean. */
 import { expect } from 'chai';
-import { listUsbDevices, UsbFault, type UsbPackage } from '../../src/device/usb.js';
+import { listUsbDevices, UsbFault, type UsbPackage } from '../../src/boards/device/usb.js';
 import { BonsaiError } from '../../src/errors.js';
 
 const endpoint = (endpointNumber: number, direction: 'in' | 'out') => ({
@@ -188,7 +188,7 @@ describe('device/usb', () => {
       const error = await listUsbDevices(refuse(message)).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(BonsaiError).with.property('exitStatus', 4);
       expect((error as BonsaiError).message).to.match(says);
-      expect((error as BonsaiError).hint).to.match(/npm install usb@3/);
+      expect((error as BonsaiError).hint).to.match(/npm install usb@3 /);
     });
   }
 

@@ -4,12 +4,12 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';
-import { simulators } from '../../src/device/index.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { operators } from '../../src/ops/index.js';
-import { scalarOperators, scalars } from '../../src/ops/scalar.js';
-import { flashSettings } from '../../src/target/flash.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
+import { simulators } from '../../src/boards/device/index.js';
+import { flashSettings } from '../../src/boards/target/flash.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { scalarOperators, scalars } from '../../src/compiler/ops/scalar.js';
 
 const root = new URL('../../', import.meta.url);
 
@@ -26,10 +26,13 @@ const codeOf = (path: string) =>
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/^\s*\/\/.*$/gm, '');
 
+/** Rooms are named without the floor that they are on. */
+const withoutFloor = (path: string) => path.replace(/^src\/(compiler|boards)\//, 'src/');
+
 const sources = new Map(
   filesBelow('src')
     .filter((path) => path.endsWith('.ts'))
-    .map((path) => [path, codeOf(path)]),
+    .map((path) => [withoutFloor(path), codeOf(path)]),
 );
 
 /** The files below src/ whose code has one of the forms. */
@@ -235,7 +238,7 @@ describe('docs: what an extension touches', () => {
     const isEntry = (path: string) =>
       !shared.has(path) && !parts.has(path.replace(/^device\//, '')) && !path.endsWith('/index');
     const entries = ['passes', 'flash', 'device']
-      .flatMap((folder) => filesBelow(`src/${folder}`))
+      .flatMap((folder) => [...sources.keys()].filter((path) => path.startsWith(`src/${folder}/`)))
       // A folder in a folder is a part of one of its files.
       .filter((path) => path.split('/').length === 3)
       .map((path) => path.replace(/^src\/(.*)\.ts$/, '$1'))

@@ -1,9 +1,9 @@
 /** docs/targets.md lists the targets that there are: `UPDATE_GOLDEN=1` writes its table. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { simulators } from '../../src/device/index.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { isLibrary, listTargets, loadTarget, type Target } from '../../src/target/index.js';
+import { simulators } from '../../src/boards/device/index.js';
+import { isLibrary, listTargets, loadTarget, type Target } from '../../src/boards/target/index.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
 
 const page = new URL('../../docs/targets.md', import.meta.url);
 const [begin, end] = ['<!-- targets -->\n', '<!-- end -->\n'];

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Frame, FrameReader } from '../../src/profile/protocol.js';
-import { loadTarget } from '../../src/target/index.js';
+import { type Frame, FrameReader } from '../../src/boards/profile/protocol.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { buildFirmware, fake, request, u16, u32, u64 } from '../support/firmware.js';
 import { runs as share } from '../support/runs.js';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { chainModule, manifestOf } from '../support/fake-board.js';
 import { buildFirmware } from '../support/firmware.js';
 import { type FuzzResult, fuzzFirmware, fuzzSession } from '../support/fuzz.js';

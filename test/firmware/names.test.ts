@@ -2,20 +2,20 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { emitProgram } from '../../src/codegen/program.js';
-import { modelCName } from '../../src/ir/c-names.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { makePlan } from '../../src/plan/index.js';
-import { emit, modelGlue } from '../../src/project/emit.js';
-import { packageTemplates } from '../../src/project/templates.js';
+import { emit, modelGlue } from '../../src/boards/project/emit.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
 import {
   compilerFlags,
   firmwareSources,
   linkerScriptOf,
   loadTarget,
   type Target,
-} from '../../src/target/index.js';
+} from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { emitProgram } from '../../src/compiler/codegen/program.js';
+import { modelCName } from '../../src/compiler/ir/c-names.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
 import { execute } from '../support/execute.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { inTemporaryDirectory } from '../support/native.js';

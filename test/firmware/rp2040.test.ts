@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { FlashChip } from '../../src/device/rp2040flash.js';
-import { bootLoaderBreak, Rp2040Mcu } from '../../src/device/rp2040mcu.js';
-import { readUf2 } from '../../src/device/uf2.js';
-import { type Frame, FrameReader } from '../../src/profile/protocol.js';
-import { loadTarget, type Target } from '../../src/target/index.js';
+import type { FlashChip } from '../../src/boards/device/rp2040flash.js';
+import { bootLoaderBreak, Rp2040Mcu } from '../../src/boards/device/rp2040mcu.js';
+import { readUf2 } from '../../src/boards/device/uf2.js';
+import { type Frame, FrameReader } from '../../src/boards/profile/protocol.js';
+import { loadTarget, type Target } from '../../src/boards/target/index.js';
 import { fake, type Image, request, rp2040Image, u16, u32, u64 } from '../support/firmware.js';
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };

@@ -5,14 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { AdafruitDfuChip, type AdafruitDfuOptions } from '../../src/device/chips/adafruitdfu.js';
-import { crc16, hciAck, hciPacket, readHciAck, readHciPacket } from '../../src/device/hci.js';
-import { simulateBoard } from '../../src/device/simulated.js';
-import type { FlashOptions } from '../../src/flash/index.js';
-import { flashUf2Drive } from '../../src/flash/uf2drive.js';
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget } from '../../src/target/index.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import {
+  AdafruitDfuChip,
+  type AdafruitDfuOptions,
+} from '../../src/boards/device/chips/adafruitdfu.js';
+import {
+  crc16,
+  hciAck,
+  hciPacket,
+  readHciAck,
+  readHciPacket,
+} from '../../src/boards/device/hci.js';
+import { simulateBoard } from '../../src/boards/device/simulated.js';
+import type { FlashOptions } from '../../src/boards/flash/index.js';
+import { flashUf2Drive } from '../../src/boards/flash/uf2drive.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { failure } from '../support/failure.js';
 import { flash } from '../support/flash.js';
 import { nrf52Image } from '../support/nrf52.js';

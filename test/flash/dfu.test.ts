@@ -1,12 +1,12 @@
 /** The USB boot loader of an STM32 (DfuSe), transfer by transfer, in virtual time. */
 import { expect } from 'chai';
-import { DfuChip, type DfuOptions } from '../../src/device/chips/dfu.js';
+import { DfuChip, type DfuOptions } from '../../src/boards/device/chips/dfu.js';
+import { readLayout } from '../../src/boards/flash/dfu/layout.js';
+import { flashDfu } from '../../src/boards/flash/dfu.js';
+import type { FlashJob } from '../../src/boards/flash/protocol.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import { readLayout } from '../../src/flash/dfu/layout.js';
-import { flashDfu } from '../../src/flash/dfu.js';
-import type { FlashJob } from '../../src/flash/protocol.js';
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget } from '../../src/target/index.js';
 import { DfuBus, f405Options, pagedOptions } from '../support/dfu.js';
 import { failure } from '../support/failure.js';
 import { checkTable, Outcomes, resultOf, seeds } from '../support/fault-rows.js';

@@ -1,7 +1,7 @@
 /** Faults while a drive is written, 200 seeds each; docs/reliability.md has the outcomes. */
 import { expect } from 'chai';
-import type { DriveFile } from '../../src/flash/uf2/copy.js';
-import { flashUf2Drive } from '../../src/flash/uf2drive.js';
+import type { DriveFile } from '../../src/boards/flash/uf2/copy.js';
+import { flashUf2Drive } from '../../src/boards/flash/uf2drive.js';
 import { DriveBoard, firmwareOf, systemError } from '../support/drive.js';
 import { checkTable, Killed, Outcomes, resultOf, seeds } from '../support/fault-rows.js';
 import { Random } from '../support/module.js';

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { flash } from '../../src/flash/index.js';
-import { loadTarget } from '../../src/target/index.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { flash } from '../../src/boards/flash/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 
 describe('flash: the record of an image', () => {
   const directory = mkdtempSync(join(tmpdir(), 'image-'));

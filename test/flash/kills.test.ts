@@ -3,7 +3,7 @@
  * drops and changes bytes. bench/flash-kills.ts and bench/noise.ts try many more.
  */
 import { expect } from 'chai';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { killRow } from '../support/flash-kills.js';
 import { clients, flashNoisily } from '../support/noisy-clients.js';
 import { needs, needsSimulator, skip } from '../support/skip.js';

@@ -1,14 +1,14 @@
 /** PICOBOOT against the simulated boot ROM; docs/reliability.md has the outcomes of its faults. */
 import { expect } from 'chai';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { PicobootChip } from '../../src/device/chips/picoboot.js';
-import { UsbFault } from '../../src/device/usb.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { PicobootChip } from '../../src/boards/device/chips/picoboot.js';
+import { UsbFault } from '../../src/boards/device/usb.js';
+import { PicobootClient, Refused } from '../../src/boards/flash/picoboot/client.js';
+import { flashPicoboot } from '../../src/boards/flash/picoboot.js';
+import type { FlashJob } from '../../src/boards/flash/protocol.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import { PicobootClient, Refused } from '../../src/flash/picoboot/client.js';
-import { flashPicoboot } from '../../src/flash/picoboot.js';
-import type { FlashJob } from '../../src/flash/protocol.js';
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget } from '../../src/target/index.js';
 import { failure } from '../support/failure.js';
 import { checkTable, Outcomes, resultOf, seeds } from '../support/fault-rows.js';
 import { Random } from '../support/module.js';

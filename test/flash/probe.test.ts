@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import { loadTarget } from '../../src/target/index.js';
 import { runHere } from '../support/command.js';
 import { flash } from '../support/flash.js';
 import { needs } from '../support/skip.js';

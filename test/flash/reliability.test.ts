@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Chip } from '../../src/device/chips/chip.js';
-import { makeChip } from '../../src/device/chips/index.js';
-import { stm32Chip } from '../../src/device/chips/stm32.js';
-import type { FlashTarget } from '../../src/flash/protocol.js';
-import { loadTarget } from '../../src/target/index.js';
+import type { Chip } from '../../src/boards/device/chips/chip.js';
+import { makeChip } from '../../src/boards/device/chips/index.js';
+import { stm32Chip } from '../../src/boards/device/chips/stm32.js';
+import type { FlashTarget } from '../../src/boards/flash/protocol.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { espImage } from '../support/esp.js';
 import { checkTable } from '../support/fault-rows.js';
 import { flash } from '../support/flash.js';

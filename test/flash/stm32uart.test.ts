@@ -3,9 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type Stm32Chip, type Stm32Options, stm32Chip } from '../../src/device/chips/stm32.js';
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget } from '../../src/target/index.js';
+import {
+  type Stm32Chip,
+  type Stm32Options,
+  stm32Chip,
+} from '../../src/boards/device/chips/stm32.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { failure } from '../support/failure.js';
 import { flash } from '../support/flash.js';
 import {

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeChip } from '../../src/device/chips/index.js';
-import { transportTo } from '../../src/device/chips/transport.js';
-import { loadTarget } from '../../src/target/index.js';
+import { makeChip } from '../../src/boards/device/chips/index.js';
+import { transportTo } from '../../src/boards/device/chips/transport.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { flash } from '../support/flash.js';
 import { stm32Image } from '../support/stm32.js';
 

@@ -1,7 +1,7 @@
 /** Names of users as C identifiers. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { cName, cNames, modelCName } from '../../src/ir/c-names.js';
+import { cName, cNames, modelCName } from '../../src/compiler/ir/c-names.js';
 import { runs } from '../support/runs.js';
 
 const keywords =

@@ -1,7 +1,6 @@
 /** What checkModule finds: one row for each promise that a pass can break. */
 import { expect } from 'chai';
-import { BonsaiError, InternalError } from '../../src/errors.js';
-import { checkModule } from '../../src/ir/check.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
 import {
   type Graph,
   type Module,
@@ -9,8 +8,9 @@ import {
   type Node,
   type Tensor,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
+} from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { BonsaiError, InternalError } from '../../src/errors.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 
 /** Tensors: 0 input, 1 constant, 2 sum, 3 output. Nodes: add, relu. */

@@ -1,13 +1,13 @@
 /** States in the IR: what is checked, printed, ordered and kept by passes. */
 import { expect } from 'chai';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import { type Graph, type Module, mainGraph, type State } from '../../src/compiler/ir/graph.js';
+import { inStateOrder } from '../../src/compiler/ir/order.js';
+import { printModule } from '../../src/compiler/ir/print.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { removeDeadNodes } from '../../src/compiler/passes/remove-dead-nodes.js';
+import { orderSteps } from '../../src/compiler/plan/schedule/order.js';
 import { BonsaiError, InternalError } from '../../src/errors.js';
-import { checkModule } from '../../src/ir/check.js';
-import { type Graph, type Module, mainGraph, type State } from '../../src/ir/graph.js';
-import { inStateOrder } from '../../src/ir/order.js';
-import { printModule } from '../../src/ir/print.js';
-import { operators } from '../../src/ops/index.js';
-import { removeDeadNodes } from '../../src/passes/remove-dead-nodes.js';
-import { orderSteps } from '../../src/plan/schedule/order.js';
 import { GraphBuilder } from '../support/module.js';
 
 /** Tensors: 0 input, 1 state, 2 its copy, 3 its next value, 4 output. Nodes: reshape, assign, add. */

@@ -3,9 +3,9 @@
  * of many of their accumulators, and those go to even, up and down in turn.
  */
 import { expect } from 'chai';
-import { type Attrs, type Module, mainGraph, viewOf } from '../../src/ir/graph.js';
-import { matchesOf } from '../../src/kernels/index.js';
-import type { KernelCall } from '../../src/kernels/variant.js';
+import { type Attrs, type Module, mainGraph, viewOf } from '../../src/compiler/ir/graph.js';
+import { matchesOf } from '../../src/compiler/kernels/index.js';
+import type { KernelCall } from '../../src/compiler/kernels/variant.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';

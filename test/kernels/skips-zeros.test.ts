@@ -1,13 +1,13 @@
 /** Which kernels say of themselves that they skip zeros: those that zeros make faster. */
 
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { mainGraph, viewOf } from '../../src/ir/graph.js';
-import type { Feature } from '../../src/ir/op.js';
-import { matchesOf } from '../../src/kernels/index.js';
-import { workCost } from '../../src/plan/choose/candidates.js';
-import { conv, dense, prune } from '../../src/tune/layers.js';
-import { trialsOf } from '../../src/tune/trials.js';
+import { conv, dense, prune } from '../../src/boards/tune/layers.js';
+import { trialsOf } from '../../src/boards/tune/trials.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { mainGraph, viewOf } from '../../src/compiler/ir/graph.js';
+import type { Feature } from '../../src/compiler/ir/op.js';
+import { matchesOf } from '../../src/compiler/kernels/index.js';
+import { workCost } from '../../src/compiler/plan/choose/candidates.js';
 
 /** Zeros make sums smaller too, and some kernels are faster for that. */
 const leastGain = 1.4;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { type DType, mainGraph } from '../../src/ir/graph.js';
-import { comparedElements } from '../../src/ops/arg_extreme.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { type DType, mainGraph } from '../../src/compiler/ir/graph.js';
+import { comparedElements } from '../../src/compiler/ops/arg_extreme.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { perTensorQuant } from '../support/module.js';
 import { moduleOf, type OperandCase, randomShape, testOperator } from '../support/operator.js';
 

@@ -1,7 +1,7 @@
 /** assign, over sequences. */
 import { expect } from 'chai';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { GraphBuilder, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 

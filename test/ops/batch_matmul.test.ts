@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from '../../src/ir/graph.js';
+import { elementCount, type Shape } from '../../src/compiler/ir/graph.js';
 import { perChannelQuant, perTensorQuant, type Random } from '../support/module.js';
 import { randomQuant, testOperator } from '../support/operator.js';
 import { realConstant, reals } from '../support/real-layers.js';

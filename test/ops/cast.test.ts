@@ -1,4 +1,4 @@
-import { castTypes } from '../../src/ops/cast.js';
+import { castTypes } from '../../src/compiler/ops/cast.js';
 import { perTensorQuant } from '../support/module.js';
 import { type OperandCase, randomShape, testOperator } from '../support/operator.js';
 

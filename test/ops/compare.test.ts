@@ -1,5 +1,5 @@
-import type { Shape } from '../../src/ir/graph.js';
-import { relations } from '../../src/ops/compare.js';
+import type { Shape } from '../../src/compiler/ir/graph.js';
+import { relations } from '../../src/compiler/ops/compare.js';
 import { compiledTogether, testPlainPairs } from '../support/families.js';
 import { perTensorQuant } from '../support/module.js';
 import { type OperandCase, randomPair, testOperator } from '../support/operator.js';

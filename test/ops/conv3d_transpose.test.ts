@@ -1,4 +1,4 @@
-import { samePadding } from '../../src/ops/shape/window.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 import type { Random } from '../support/module.js';
 import { randomActivation } from '../support/operands.js';
 import { reals, realWeights, seeded, testReal } from '../support/real-layers.js';

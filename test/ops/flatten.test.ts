@@ -1,16 +1,16 @@
 /** Nodes that own graphs: as sections of one graph they give the same bits, in C too. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { checkModule } from '../../src/ir/check.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { goals } from '../../src/ir/op.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { flattened } from '../../src/ops/flatten.js';
-import { operators } from '../../src/ops/index.js';
-import { runPasses } from '../../src/passes/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { CompileOptions } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { goals } from '../../src/compiler/ir/op.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { flattened } from '../../src/compiler/ops/flatten.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { evaluateOwned, growFlow } from '../support/flow.js';
 import { mergePlans } from '../support/merged-plan.js';
 import { Random, randomInputs } from '../support/module.js';

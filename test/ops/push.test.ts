@@ -1,6 +1,5 @@
 /** push, over sequences: no runtime has it, so `evaluate` is compared with its definition. */
 import { expect } from 'chai';
-import { BonsaiError } from '../../src/errors.js';
 import {
   allocate,
   type DType,
@@ -8,8 +7,9 @@ import {
   type Module,
   mainGraph,
   type Shape,
-} from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import { BonsaiError } from '../../src/errors.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 

@@ -1,9 +1,9 @@
 /** Operators along a whole dimension, and float functions, on simulated boards; very long rows. */
 
 import { expect } from 'chai';
-import { mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant } from '../support/module.js';
 import { moduleOf, type OperatorCase } from '../support/operator.js';

@@ -1,4 +1,4 @@
-import type { DType, Shape } from '../../src/ir/graph.js';
+import type { DType, Shape } from '../../src/compiler/ir/graph.js';
 import { perTensorQuant } from '../support/module.js';
 import { type OperandCase, randomPair, randomShape, testOperator } from '../support/operator.js';
 

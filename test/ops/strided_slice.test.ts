@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { resolveStridedSlice, type StridedSliceSpec } from '../../src/ops/strided_slice.js';
+import {
+  resolveStridedSlice,
+  type StridedSliceSpec,
+} from '../../src/compiler/ops/strided_slice.js';
 import { randomShape, testOperator } from '../support/operator.js';
 import { runs } from '../support/runs.js';
 

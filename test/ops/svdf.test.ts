@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { importModel } from '../../src/formats/index.js';
-import { builtinCode } from '../../src/formats/tflite/builtins.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import { encodeModel, type RawModel, typeCode } from '../import/fixture.js';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { builtinCode } from '../../src/compiler/formats/tflite/builtins.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import { encodeModel, type RawModel, typeCode } from '../formats/fixture.js';
 import { expectGolden, readGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { type DType, mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { type DType, mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { perTensorQuant } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 import { moduleOf, type OperandCase, randomShape, testOperator } from '../support/operator.js';

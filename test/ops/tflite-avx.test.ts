@@ -1,14 +1,14 @@
 /** Layers with weights as Python's interpreter computes them on x86 without delegates: --rounding tflite-avx. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
+import { type Attrs, mainGraph, viewOf } from '../../src/compiler/ir/graph.js';
+import { roundings } from '../../src/compiler/ir/rounding.js';
+import { outputStage } from '../../src/compiler/ops/arithmetic/accumulation.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
 import { refusalOf } from '../../src/errors.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
-import { type Attrs, mainGraph, viewOf } from '../../src/ir/graph.js';
-import { roundings } from '../../src/ir/rounding.js';
-import { outputStage } from '../../src/ops/arithmetic/accumulation.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { runPasses } from '../../src/passes/index.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { skip } from '../support/skip.js';
 import { pythonWith, runtimeOutputs } from '../support/tflite-runtimes.js';

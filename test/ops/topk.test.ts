@@ -1,4 +1,4 @@
-import type { DType } from '../../src/ir/graph.js';
+import type { DType } from '../../src/compiler/ir/graph.js';
 import { perTensorQuant } from '../support/module.js';
 import { type OperandCase, randomShape, testOperator } from '../support/operator.js';
 

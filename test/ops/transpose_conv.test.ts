@@ -1,4 +1,4 @@
-import { samePadding } from '../../src/ops/shape/window.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 import { perChannelQuant, perTensorQuant, type Random } from '../support/module.js';
 import { randomAccumulation, randomActivation, randomWeights } from '../support/operands.js';
 import { type OperatorCase, testOperator } from '../support/operator.js';

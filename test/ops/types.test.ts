@@ -1,8 +1,8 @@
 /** Operators that move elements, of every type that the arena holds: C against `evaluate`. */
 import { expect } from 'chai';
+import { arenaTypes } from '../../src/compiler/ir/dtypes.js';
+import type { Attrs, DType, Module, Shape } from '../../src/compiler/ir/graph.js';
 import { BonsaiError } from '../../src/errors.js';
-import { arenaTypes } from '../../src/ir/dtypes.js';
-import type { Attrs, DType, Module, Shape } from '../../src/ir/graph.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 

@@ -1,7 +1,7 @@
 /** Operators of int16 and conversions on simulated boards; test/ops/<operator> has the rest. */
 
-import { qemuCommand } from '../../src/device/qemu.js';
-import { loadTarget } from '../../src/target/index.js';
+import { qemuCommand } from '../../src/boards/device/qemu.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { moduleOfCase } from '../support/golden-cases.js';
 import { wideCases } from '../support/golden-wide.js';

@@ -1,9 +1,9 @@
 /** Passes change graphs, never numbers. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { passes, runPasses } from '../../src/passes/index.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { passes, runPasses } from '../../src/compiler/passes/index.js';
 import { randomInputs } from '../support/module.js';
 import { buildNetwork, networks } from '../support/networks.js';
 import { runs } from '../support/runs.js';

@@ -1,11 +1,16 @@
 /** Windows in variables: which become a push, and that the bits of all runs stay. */
 import { expect } from 'chai';
-import { checkModule } from '../../src/ir/check.js';
-import { elementCount, type Module, mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
-import { fuseWindows } from '../../src/passes/fuse-windows.js';
-import { eachGraph } from '../../src/passes/rewrite.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import {
+  elementCount,
+  type Module,
+  mainGraph,
+  type TensorId,
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { fuseWindows } from '../../src/compiler/passes/fuse-windows.js';
+import { eachGraph } from '../../src/compiler/passes/rewrite.js';
 import { GraphBuilder, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 

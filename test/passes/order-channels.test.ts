@@ -1,17 +1,17 @@
 /** Channels in an order that leaves few blocks of weights, and what must not change by it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { checkModule } from '../../src/ir/check.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
 import {
   type Module,
   mainGraph,
   type Tensor,
   type TensorId,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
-import { orderChannels } from '../../src/passes/order-channels.js';
-import { eachGraph } from '../../src/passes/rewrite.js';
+} from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { orderChannels } from '../../src/compiler/passes/order-channels.js';
+import { eachGraph } from '../../src/compiler/passes/rewrite.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { outputsOf } from '../support/outputs.js';

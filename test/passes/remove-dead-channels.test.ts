@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../src/analysis/index.js';
-import { checkModule } from '../../src/ir/check.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
 import {
   elementCount,
   type Module,
@@ -10,10 +10,10 @@ import {
   type Tensor,
   type TensorId,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { operators } from '../../src/ops/index.js';
-import { removeDeadChannels } from '../../src/passes/remove-dead-channels.js';
-import { eachGraph } from '../../src/passes/rewrite.js';
+} from '../../src/compiler/ir/graph.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { removeDeadChannels } from '../../src/compiler/passes/remove-dead-channels.js';
+import { eachGraph } from '../../src/compiler/passes/rewrite.js';
 import { graphSeeds, growGraph } from '../support/graphs.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../support/module.js';
 import { outputsOf } from '../support/outputs.js';

@@ -1,8 +1,8 @@
 /** What each pass changes, and what it leaves alone. */
 import { expect } from 'chai';
-import { type Graph, type Module, mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { foldZeroPoints } from '../../src/passes/fold-zero-points.js';
-import { runPasses } from '../../src/passes/index.js';
+import { type Graph, type Module, mainGraph, type TensorId } from '../../src/compiler/ir/graph.js';
+import { foldZeroPoints } from '../../src/compiler/passes/fold-zero-points.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
 import { perTensorQuant, Random } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';
 

@@ -1,7 +1,7 @@
 /** Networks over time that take new frames alone: the bits of the whole window, computed once. */
 import { expect } from 'chai';
-import { modelSize } from '../../src/analysis/index.js';
-import { checkModule } from '../../src/ir/check.js';
+import { modelSize } from '../../src/compiler/analysis/index.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
 import {
   type Attrs,
   elementCount,
@@ -9,11 +9,11 @@ import {
   mainGraph,
   type TensorId,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
-import { runPasses } from '../../src/passes/index.js';
-import { type Stream, streamed } from '../../src/passes/stream.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { type Stream, streamed } from '../../src/compiler/passes/stream.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { expectSameBits } from '../support/native.js';
 

@@ -1,12 +1,18 @@
 /** Windows lose outer rows and columns of zero taps, and no output changes. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { checkModule } from '../../src/ir/check.js';
-import { type Module, mainGraph, type Node, type TensorId, tensorOf } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { operators } from '../../src/ops/index.js';
-import { eachGraph } from '../../src/passes/rewrite.js';
-import { trimWindows } from '../../src/passes/trim-windows.js';
+import { checkModule } from '../../src/compiler/ir/check.js';
+import {
+  type Module,
+  mainGraph,
+  type Node,
+  type TensorId,
+  tensorOf,
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { operators } from '../../src/compiler/ops/index.js';
+import { eachGraph } from '../../src/compiler/passes/rewrite.js';
+import { trimWindows } from '../../src/compiler/passes/trim-windows.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { randomAccumulation, randomWindow } from '../support/operands.js';
 import { runs } from '../support/runs.js';

@@ -1,9 +1,9 @@
 /** What a byte of the arena is worth, and the kernels that this leaves: worked out by hand. */
 import { expect } from 'chai';
-import { arenaPrice, cheapestArena, offersOf } from '../../src/plan/arena/memory.js';
-import type { StepAlternatives } from '../../src/plan/choose/prices.js';
-import type { Room } from '../../src/plan/choose/room.js';
-import { type Goal, settle } from '../../src/plan/choose/settle.js';
+import { arenaPrice, cheapestArena, offersOf } from '../../src/compiler/plan/arena/memory.js';
+import type { StepAlternatives } from '../../src/compiler/plan/choose/prices.js';
+import type { Room } from '../../src/compiler/plan/choose/room.js';
+import { type Goal, settle } from '../../src/compiler/plan/choose/settle.js';
 import { type MadeUpKernel, stepOf } from '../support/choice.js';
 
 type Kernel = Omit<MadeUpKernel, 'name'>;

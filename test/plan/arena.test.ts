@@ -9,8 +9,8 @@ import {
   pack,
   type Relation,
   sharedBytes,
-} from '../../src/plan/arena/arena.js';
-import { Patience } from '../../src/plan/arena/search.js';
+} from '../../src/compiler/plan/arena/arena.js';
+import { Patience } from '../../src/compiler/plan/arena/search.js';
 import { expectGolden } from '../support/golden.js';
 import { Random } from '../support/module.js';
 import { runs } from '../support/runs.js';

@@ -1,11 +1,11 @@
 /** What a step's calls, passes and halves add up to: kernels made up, sums worked out by hand. */
 import { expect } from 'chai';
+import { mainGraph, type NodeView, viewOf } from '../../src/compiler/ir/graph.js';
+import type { Feature, Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
+import type { Kernel, KernelCall } from '../../src/compiler/kernels/variant.js';
+import { alternativesOf, candidatesFor } from '../../src/compiler/plan/choose/candidates.js';
+import { type Implementation, wholeOf } from '../../src/compiler/plan/schedule/parts.js';
 import { InternalError } from '../../src/errors.js';
-import { mainGraph, type NodeView, viewOf } from '../../src/ir/graph.js';
-import type { Feature, Optimize, TargetTraits } from '../../src/ir/op.js';
-import type { Kernel, KernelCall } from '../../src/kernels/variant.js';
-import { alternativesOf, candidatesFor } from '../../src/plan/choose/candidates.js';
-import { type Implementation, wholeOf } from '../../src/plan/schedule/parts.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { noFacts } from '../support/plan.js';
 

@@ -1,8 +1,8 @@
 /** One core or two, where a budget of time decides: plans made up, at 1 kHz a cycle is 1 ms. */
 import { expect } from 'chai';
-import { planInTime } from '../../src/plan/cores.js';
-import type { Planned, Resources } from '../../src/plan/index.js';
-import type { CompileOptions } from '../../src/plan/types.js';
+import { planInTime } from '../../src/compiler/plan/cores.js';
+import type { Planned, Resources } from '../../src/compiler/plan/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 
 interface MadeUpPlan {
   /** Milliseconds of its two steps. */

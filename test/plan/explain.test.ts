@@ -1,7 +1,7 @@
 /** What is told of a choice: the kernels that were left, and what decided. */
 import { expect } from 'chai';
-import { explain } from '../../src/plan/choose/explain.js';
-import type { Decision, KernelEstimate, KernelForm } from '../../src/plan/types.js';
+import { explain } from '../../src/compiler/plan/choose/explain.js';
+import type { Decision, KernelEstimate, KernelForm } from '../../src/compiler/plan/types.js';
 
 const one = (form: KernelForm, kernel: string, count: number, bytes: number, cores = 1) => ({
   ...{ form, kernel, count, bytes, cores, arenaBytes: 500 },

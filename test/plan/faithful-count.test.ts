@@ -1,11 +1,11 @@
 /** The estimate of the source's operators one by one, which some choices are compared with. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { faithfulCount } from '../../src/plan/faithful.js';
-import { makePlan } from '../../src/plan/index.js';
-import { estimatedCount } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { faithfulCount } from '../../src/compiler/plan/faithful.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import { estimatedCount } from '../../src/compiler/plan/types.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -1,18 +1,18 @@
 /** Branches and loops in one arena: edges of lifetimes and copies, and what each costs. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
 import {
   type Graph,
   type Module,
   mainGraph,
   type Tensor,
   type TensorId,
-} from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { flattened } from '../../src/ops/flatten.js';
-import { runPasses } from '../../src/passes/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import { loadTarget } from '../../src/target/index.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { flattened } from '../../src/compiler/ops/flatten.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { evaluateOwned } from '../support/flow.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';

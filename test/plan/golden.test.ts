@@ -5,12 +5,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { analyse } from '../../src/analysis/index.js';
-import { mainGraph } from '../../src/ir/graph.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import { printPlan } from '../../src/compiler/plan/print.js';
 import { load } from '../../src/pipeline.js';
-import { makePlan } from '../../src/plan/index.js';
-import { printPlan } from '../../src/plan/print.js';
-import { loadTarget } from '../../src/target/index.js';
 import { expectGolden } from '../support/golden.js';
 import { defaults } from '../support/plan.js';
 import { skip } from '../support/skip.js';

@@ -3,16 +3,21 @@
  * can be worked out by hand. Every tensor has 1024 bytes, so that no shift is worth a move.
  */
 import { expect } from 'chai';
-import type { Graph, Node, NodeView, Tensor } from '../../src/ir/graph.js';
-import type { Optimize, TargetTraits } from '../../src/ir/op.js';
-import type { Kernel, KernelCall, KernelContext, Overlap } from '../../src/kernels/variant.js';
-import { leanestKernels, packsNoWorse, packTrials } from '../../src/plan/arena/leanest.js';
-import type { KernelMemory, Schedule } from '../../src/plan/arena/lifetimes.js';
-import { stepBytes } from '../../src/plan/arena/memory.js';
-import { planArena } from '../../src/plan/arena/placement.js';
-import { Patience } from '../../src/plan/arena/search.js';
-import { chooseKernels, type Kernels } from '../../src/plan/choose/fit.js';
-import type { Implementation } from '../../src/plan/schedule/parts.js';
+import type { Graph, Node, NodeView, Tensor } from '../../src/compiler/ir/graph.js';
+import type { Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
+import type {
+  Kernel,
+  KernelCall,
+  KernelContext,
+  Overlap,
+} from '../../src/compiler/kernels/variant.js';
+import { leanestKernels, packsNoWorse, packTrials } from '../../src/compiler/plan/arena/leanest.js';
+import type { KernelMemory, Schedule } from '../../src/compiler/plan/arena/lifetimes.js';
+import { stepBytes } from '../../src/compiler/plan/arena/memory.js';
+import { planArena } from '../../src/compiler/plan/arena/placement.js';
+import { Patience } from '../../src/compiler/plan/arena/search.js';
+import { chooseKernels, type Kernels } from '../../src/compiler/plan/choose/fit.js';
+import type { Implementation } from '../../src/compiler/plan/schedule/parts.js';
 import { defaults, noFacts } from '../support/plan.js';
 
 const tensorBytes = 1024;

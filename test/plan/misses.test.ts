@@ -1,10 +1,10 @@
 /** What flash and a second core add to a step's cycles: layers so small that a row has the sum. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import type { TargetTraits } from '../../src/ir/op.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { CompileOptions } from '../../src/plan/types.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import type { TargetTraits } from '../../src/compiler/ir/op.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { defaults } from '../support/plan.js';
 

@@ -1,10 +1,10 @@
 /** The order of steps: never worse than the given one, as good as the best of all. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { mainGraph, type TensorId } from '../../src/ir/graph.js';
-import type { KernelMemory, Schedule } from '../../src/plan/arena/lifetimes.js';
-import { stepBytes } from '../../src/plan/arena/memory.js';
-import { orderSteps } from '../../src/plan/schedule/order.js';
+import { mainGraph, type TensorId } from '../../src/compiler/ir/graph.js';
+import type { KernelMemory, Schedule } from '../../src/compiler/plan/arena/lifetimes.js';
+import { stepBytes } from '../../src/compiler/plan/arena/memory.js';
+import { orderSteps } from '../../src/compiler/plan/schedule/order.js';
 import { branching, scheduleOf } from '../support/branching.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { runs } from '../support/runs.js';

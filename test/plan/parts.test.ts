@@ -1,7 +1,6 @@
 /** Halves of steps: together they are the step, and they do not meet in memory. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { InternalError } from '../../src/errors.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
 import {
   byteCount,
   mainGraph,
@@ -9,13 +8,13 @@ import {
   type Tensor,
   type TensorData,
   viewOf,
-} from '../../src/ir/graph.js';
-import type { ChannelBounds, Facts } from '../../src/ir/op.js';
-import type { Kernel, Overlap } from '../../src/kernels/variant.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { opOf } from '../../src/ops/index.js';
-import { candidatesFor, onTwoCores } from '../../src/plan/choose/candidates.js';
-import { requireApart } from '../../src/plan/schedule/apart.js';
+} from '../../src/compiler/ir/graph.js';
+import type { ChannelBounds, Facts } from '../../src/compiler/ir/op.js';
+import type { Kernel, Overlap } from '../../src/compiler/kernels/variant.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { opOf } from '../../src/compiler/ops/index.js';
+import { candidatesFor, onTwoCores } from '../../src/compiler/plan/choose/candidates.js';
+import { requireApart } from '../../src/compiler/plan/schedule/apart.js';
 import {
   accessesOf,
   conflictOf,
@@ -25,8 +24,9 @@ import {
   type Part,
   type Portion,
   scratchOffsets,
-} from '../../src/plan/schedule/parts.js';
-import type { Placement } from '../../src/plan/types.js';
+} from '../../src/compiler/plan/schedule/parts.js';
+import type { Placement } from '../../src/compiler/plan/types.js';
+import { InternalError } from '../../src/errors.js';
 import { sharedLayer, sharedOps } from '../support/halves.js';
 import { GraphBuilder, perTensorQuant, randomInputs } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';

@@ -1,8 +1,14 @@
 /** Which memory an output may share, and where tensors, scratch and moved inputs lie. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { byteCount, mainGraph, type Node, type TensorId, tensorOf } from '../../src/ir/graph.js';
-import type { Overlap } from '../../src/kernels/variant.js';
+import {
+  byteCount,
+  mainGraph,
+  type Node,
+  type TensorId,
+  tensorOf,
+} from '../../src/compiler/ir/graph.js';
+import type { Overlap } from '../../src/compiler/kernels/variant.js';
 import {
   addedBytes,
   isAlias,
@@ -11,8 +17,8 @@ import {
   ownersOf,
   type Schedule,
   sharingsOf,
-} from '../../src/plan/arena/lifetimes.js';
-import { type Arena, planArena } from '../../src/plan/arena/placement.js';
+} from '../../src/compiler/plan/arena/lifetimes.js';
+import { type Arena, planArena } from '../../src/compiler/plan/arena/placement.js';
 import { branching, scheduleOf } from '../support/branching.js';
 import { perTensorQuant } from '../support/module.js';
 import { NetworkBuilder } from '../support/networks.js';

@@ -1,8 +1,8 @@
 /** Plans: kernels, steps, memory, ports. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../src/analysis/index.js';
-import { BonsaiError } from '../../src/errors.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
 import {
   type DType,
   type Module,
@@ -11,14 +11,14 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../../src/ir/graph.js';
-import type { Feature } from '../../src/ir/op.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { opOf } from '../../src/ops/index.js';
-import { runPasses } from '../../src/passes/index.js';
-import { makePlan } from '../../src/plan/index.js';
-import { type CompileOptions, noKernel, type Plan } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
+} from '../../src/compiler/ir/graph.js';
+import type { Feature } from '../../src/compiler/ir/op.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { opOf } from '../../src/compiler/ops/index.js';
+import { runPasses } from '../../src/compiler/passes/index.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import { type CompileOptions, noKernel, type Plan } from '../../src/compiler/plan/types.js';
+import { BonsaiError } from '../../src/errors.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';

@@ -1,8 +1,13 @@
 /** What bytes cost and what that chooses: each row has the sum that decides it. */
 import { expect } from 'chai';
-import { choose, place, priceOf, type StepAlternatives } from '../../src/plan/choose/prices.js';
-import type { Room } from '../../src/plan/choose/room.js';
-import { type Goal, settle } from '../../src/plan/choose/settle.js';
+import {
+  choose,
+  place,
+  priceOf,
+  type StepAlternatives,
+} from '../../src/compiler/plan/choose/prices.js';
+import type { Room } from '../../src/compiler/plan/choose/room.js';
+import { type Goal, settle } from '../../src/compiler/plan/choose/settle.js';
 import { chosenOf, type MadeUpKernel, noLimits, stepOf } from '../support/choice.js';
 
 /** What is settled at these prices of flash, each tried; the cheapest in cycles and bytes wins. */

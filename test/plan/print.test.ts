@@ -1,7 +1,7 @@
 /** The listing behind `--dump plan`: what each line of it says. */
 import { expect } from 'chai';
-import { printPlan } from '../../src/plan/print.js';
-import type { Decision, KernelEstimate, Plan, PlanStep } from '../../src/plan/types.js';
+import { printPlan } from '../../src/compiler/plan/print.js';
+import type { Decision, KernelEstimate, Plan, PlanStep } from '../../src/compiler/plan/types.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { simplePlan } from '../support/plan.js';
 

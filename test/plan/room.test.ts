@@ -1,9 +1,9 @@
 /** What there is of flash, RAM and time: sums that a reader can check. */
 import { expect } from 'chai';
-import type { Optimize, TargetTraits } from '../../src/ir/op.js';
-import { kernelBytesOf, runtimeBytesOf } from '../../src/plan/choose/code-size.js';
-import { type Room, ramForModel, roomOf } from '../../src/plan/choose/room.js';
-import type { CompileOptions } from '../../src/plan/types.js';
+import type { Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
+import { kernelBytesOf, runtimeBytesOf } from '../../src/compiler/plan/choose/code-size.js';
+import { type Room, ramForModel, roomOf } from '../../src/compiler/plan/choose/room.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { defaults } from '../support/plan.js';
 
 const KB = 1024;

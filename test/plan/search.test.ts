@@ -1,7 +1,7 @@
 /** Whether buffers fit: what `solve` answers, checked against all offsets, and the work it counts. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Pair, Patience, type Solution, solve } from '../../src/plan/arena/search.js';
+import { type Pair, Patience, type Solution, solve } from '../../src/compiler/plan/arena/search.js';
 import { runs } from '../support/runs.js';
 
 /** Two buffers that must not overlap: b ends before a begins, or begins after a's end. */

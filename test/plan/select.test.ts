@@ -1,11 +1,11 @@
 /** Kernels that skip zeros or pack weights are slower or smaller than others: when they are taken. */
 import { expect } from 'chai';
-import { analyse } from '../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import type { CodeSizes, Feature, TargetTraits } from '../../src/ir/op.js';
-import { makePlan } from '../../src/plan/index.js';
-import type { CompileOptions } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import type { CodeSizes, Feature, TargetTraits } from '../../src/compiler/ir/op.js';
+import { makePlan } from '../../src/compiler/plan/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
 import { defaults } from '../support/plan.js';
 

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { Optimize } from '../../src/ir/op.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { Optimize } from '../../src/compiler/ir/op.js';
+import { estimatedCount } from '../../src/compiler/plan/types.js';
 import { planned } from '../../src/pipeline.js';
-import { estimatedCount } from '../../src/plan/types.js';
-import { loadTarget } from '../../src/target/index.js';
 import { defaults } from '../support/plan.js';
 import { skip } from '../support/skip.js';
 

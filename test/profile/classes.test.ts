@@ -1,13 +1,13 @@
 /** --labels: the class and score of each vector, from the device's outputs. */
 import { expect } from 'chai';
-import { measureSpread } from '../../src/profile/boards.js';
-import { classesOf } from '../../src/profile/classes.js';
-import { openSession } from '../../src/profile/session.js';
-import { seededVectors, type VectorPair } from '../../src/profile/vectors.js';
-import { verifyOnDevice } from '../../src/profile/verify.js';
+import { measureSpread } from '../../src/boards/profile/boards.js';
+import { classesOf } from '../../src/boards/profile/classes.js';
+import { openSession } from '../../src/boards/profile/session.js';
+import { seededVectors, type VectorPair } from '../../src/boards/profile/vectors.js';
+import { verifyOnDevice } from '../../src/boards/profile/verify.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { makeReport } from '../../src/report/index.js';
 import { reportText } from '../../src/report/text.js';
-import { loadTarget } from '../../src/target/index.js';
 import { chainModule, FakeBoard, manifestOf } from '../support/fake-board.js';
 
 const module = chainModule(3);

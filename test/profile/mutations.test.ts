@@ -3,17 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readManifest } from '../../src/build/directory.js';
-import { simulators } from '../../src/device/index.js';
-import { packageFile } from '../../src/package.js';
-import { readModule } from '../../src/pipeline/directory.js';
+import { readManifest } from '../../src/boards/build/directory.js';
+import { simulators } from '../../src/boards/device/index.js';
 import {
   type Command,
   commands,
   encodeFrame,
   errorType,
   type Frame,
-} from '../../src/profile/protocol.js';
+} from '../../src/boards/profile/protocol.js';
+import { packageFile } from '../../src/package.js';
+import { readModule } from '../../src/pipeline/directory.js';
 import { runHere } from '../support/command.js';
 import { FakeBoard, type FakeOptions } from '../support/fake-board.js';
 import { Random } from '../support/module.js';

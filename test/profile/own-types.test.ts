@@ -5,13 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { readVectors } from '../../src/boards/profile/vectors.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import type { RuntimeRounding } from '../../src/compiler/ir/rounding.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import type { BonsaiError } from '../../src/errors.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import type { RuntimeRounding } from '../../src/ir/rounding.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
 import { compile } from '../../src/pipeline.js';
-import { readVectors } from '../../src/profile/vectors.js';
-import { loadTarget } from '../../src/target/index.js';
 
 type Values = readonly number[] | readonly (readonly number[])[];
 interface File {

@@ -3,22 +3,22 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { buildsIn } from '../../src/build/directory.js';
-import { namedPorts, portsText } from '../../src/cli/ports.js';
-import { boardTable } from '../../src/device/boards.js';
-import type { Device } from '../../src/device/device.js';
-import type { SerialPortInfo } from '../../src/device/ports.js';
-import { BonsaiError } from '../../src/errors.js';
-import { version } from '../../src/package.js';
+import { buildsIn } from '../../src/boards/build/directory.js';
+import { boardTable } from '../../src/boards/device/boards.js';
+import type { Device } from '../../src/boards/device/device.js';
+import type { SerialPortInfo } from '../../src/boards/device/ports.js';
 import {
   choosePort,
   flashPortFor,
   type Machine,
   surveyDrives,
   surveyPorts,
-} from '../../src/profile/ports.js';
-import { encodeFrame } from '../../src/profile/protocol.js';
-import { listTargets, loadTarget } from '../../src/target/index.js';
+} from '../../src/boards/profile/ports.js';
+import { encodeFrame } from '../../src/boards/profile/protocol.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { namedPorts, portsText } from '../../src/cli/ports.js';
+import { BonsaiError } from '../../src/errors.js';
+import { version } from '../../src/package.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
 

@@ -10,7 +10,7 @@ import {
   maxBodyBytes,
   requestBody,
   tagOf,
-} from '../../src/profile/protocol.js';
+} from '../../src/boards/profile/protocol.js';
 import { runs } from '../support/runs.js';
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));

@@ -1,9 +1,14 @@
 import { expect } from 'chai';
+import {
+  type Command,
+  encodeFrame,
+  errorType,
+  type Frame,
+} from '../../src/boards/profile/protocol.js';
+import { openSession, runTimeoutOf } from '../../src/boards/profile/session.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { BonsaiError } from '../../src/errors.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { type Command, encodeFrame, errorType, type Frame } from '../../src/profile/protocol.js';
-import { openSession, runTimeoutOf } from '../../src/profile/session.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { inVirtualTime } from '../support/time.js';
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import { earlierOf, readVectors, seededVectors } from '../../src/boards/profile/vectors.js';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { BonsaiError } from '../../src/errors.js';
-import { mainGraph } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { earlierOf, readVectors, seededVectors } from '../../src/profile/vectors.js';
 import { chainModule, manifestOf } from '../support/fake-board.js';
 import { GraphBuilder } from '../support/module.js';
 import { simplePlan } from '../support/plan.js';

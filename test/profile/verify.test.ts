@@ -1,10 +1,14 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
-import { mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { openSession } from '../../src/profile/session.js';
-import { type LayerChecksum, seededVectors, type VectorPair } from '../../src/profile/vectors.js';
-import { verifyOnDevice } from '../../src/profile/verify.js';
+import { openSession } from '../../src/boards/profile/session.js';
+import {
+  type LayerChecksum,
+  seededVectors,
+  type VectorPair,
+} from '../../src/boards/profile/vectors.js';
+import { verifyOnDevice } from '../../src/boards/profile/verify.js';
+import { mainGraph, type TensorId } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { chainModule, FakeBoard, type FakeOptions, manifestOf } from '../support/fake-board.js';
 import { GraphBuilder, perTensorQuant } from '../support/module.js';
 

@@ -1,12 +1,12 @@
 /** Budgets that cannot be met: what is told of them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { FirmwareMemory } from '../../src/ir/op.js';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { FirmwareMemory } from '../../src/compiler/ir/op.js';
+import { type CompileOptions, estimatedCount } from '../../src/compiler/plan/types.js';
 import { compile } from '../../src/pipeline.js';
-import { type CompileOptions, estimatedCount } from '../../src/plan/types.js';
 import { type Budgets, type Held, overBudget, timeNote } from '../../src/report/budgets.js';
 import { makeReport } from '../../src/report/index.js';
-import { loadTarget } from '../../src/target/index.js';
 
 const path = 'examples/activity/activity.tflite';
 const bytes = readFileSync(path);

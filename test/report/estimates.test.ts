@@ -1,6 +1,6 @@
 /** What inspect says of targets. */
 import { expect } from 'chai';
-import type { KernelEstimate } from '../../src/plan/types.js';
+import type { KernelEstimate } from '../../src/compiler/plan/types.js';
 import { type Estimate, estimateText } from '../../src/report/estimates.js';
 
 const kernel = (name: string, count: number): KernelEstimate => ({

@@ -1,14 +1,14 @@
 /** What `bonsaic operators` lists is what the importer takes. */
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { builtinNames } from '../../src/compiler/formats/tflite/builtins.js';
 import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/formats/index.js';
-import { builtinNames } from '../../src/formats/tflite/builtins.js';
 import {
   kernelText,
   type SupportedOperator,
   supportedOperators,
 } from '../../src/report/operators.js';
-import { at, changed, codeOf, softmax } from '../import/fixture.js';
+import { at, changed, codeOf, softmax } from '../formats/fixture.js';
 import { runHere } from '../support/command.js';
 
 /** Whether a model is refused for the operator's name alone. */

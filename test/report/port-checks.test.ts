@@ -1,6 +1,6 @@
 /** What doctor says about ports, for machines that this one is not. */
 import { expect } from 'chai';
-import type { SerialPortInfo } from '../../src/device/ports.js';
+import type { SerialPortInfo } from '../../src/boards/device/ports.js';
 import { checkPorts, type PortMachine, portMachine } from '../../src/report/port-checks.js';
 
 const port: SerialPortInfo = {

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { unzipSync } from 'fflate';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { BonsaiError, refusalOf } from '../../src/errors.js';
 import { inspectModel } from '../../src/pipeline/inspect.js';
-import type { CompileOptions } from '../../src/plan/types.js';
 import { supportRows, supportText } from '../../src/report/support.js';
 import {
   at,
@@ -16,7 +16,7 @@ import {
   smallModel,
   softmax,
   typeCode,
-} from '../import/fixture.js';
+} from '../formats/fixture.js';
 
 const options: CompileOptions = {
   ...{ optimize: 'balanced', rounding: 'tflm' },

@@ -1,8 +1,8 @@
 /** The report as text: the totals that a command knows. */
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { makeReport } from '../../src/report/index.js';
 import { reportText } from '../../src/report/text.js';
-import { loadTarget } from '../../src/target/index.js';
 import { chainModule, manifestOf } from '../support/fake-board.js';
 
 describe('report text', () => {

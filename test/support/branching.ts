@@ -1,7 +1,11 @@
 /** Random schedules whose steps have kernels with scratch and leads. */
 import fc from 'fast-check';
-import { type Module, mainGraph, type TensorId } from '../../src/ir/graph.js';
-import { isAlias, type KernelMemory, type Schedule } from '../../src/plan/arena/lifetimes.js';
+import { type Module, mainGraph, type TensorId } from '../../src/compiler/ir/graph.js';
+import {
+  isAlias,
+  type KernelMemory,
+  type Schedule,
+} from '../../src/compiler/plan/arena/lifetimes.js';
 import { NetworkBuilder } from './networks.js';
 
 /** Each node reads earlier tensors, given by how far back they are, and has so many channels. */

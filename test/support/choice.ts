@@ -2,11 +2,11 @@
  * Steps and targets with costs made up, so that the right choice can be worked out by hand: what
  * plan/choose weighs, without the kernels of an operator.
  */
-import type { Optimize } from '../../src/ir/op.js';
-import type { KernelContext } from '../../src/kernels/variant.js';
-import type { Alternative, StepAlternatives } from '../../src/plan/choose/prices.js';
-import type { Room } from '../../src/plan/choose/room.js';
-import { selectKernels } from '../../src/plan/choose/select.js';
+import type { Optimize } from '../../src/compiler/ir/op.js';
+import type { KernelContext } from '../../src/compiler/kernels/variant.js';
+import type { Alternative, StepAlternatives } from '../../src/compiler/plan/choose/prices.js';
+import type { Room } from '../../src/compiler/plan/choose/room.js';
+import { selectKernels } from '../../src/compiler/plan/choose/select.js';
 
 export interface MadeUpKernel {
   /** Kernels named sparse… skip zeros, those named packed… pack weights. */

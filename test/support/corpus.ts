@@ -1,7 +1,7 @@
 /** Files of other makers: what bonsaic makes of each, compared with a runtime's answers. */
-import { BonsaiError } from '../../src/errors.js';
-import { readModel } from '../../src/formats/tflite/read.js';
-import { tensorTypes } from '../../src/formats/tflite/schema.js';
+
+import { readModel } from '../../src/compiler/formats/tflite/read.js';
+import { tensorTypes } from '../../src/compiler/formats/tflite/schema.js';
 import {
   type DType,
   type Module,
@@ -10,8 +10,9 @@ import {
   type Tensor,
   type TensorData,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { BonsaiError } from '../../src/errors.js';
 
 /** An input or output as the file declares it. */
 export interface FilePort {

@@ -3,9 +3,9 @@
  * host die when one of them crosses.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Link } from '../../src/device/link.js';
-import { openLink } from '../../src/device/open-link.js';
-import { openPty } from '../../src/device/pty.js';
+import type { Link } from '../../src/boards/device/link.js';
+import { openLink } from '../../src/boards/device/open-link.js';
+import { openPty } from '../../src/boards/device/pty.js';
 
 /** How the host dies. */
 export interface Strike {

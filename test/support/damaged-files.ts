@@ -7,11 +7,15 @@ import { gzipSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
 import { zipSync } from 'fflate';
 import jpeg from 'jpeg-js';
-import { readManifest } from '../../src/build/directory.js';
-import { stamp } from '../../src/build/image-record.js';
-import { sumsFile, sumsOf } from '../../src/build/sums.js';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { checkLabels, readLabels } from '../../src/codegen/labels.js';
+import { readManifest } from '../../src/boards/build/directory.js';
+import { stamp } from '../../src/boards/build/image-record.js';
+import { sumsFile, sumsOf } from '../../src/boards/build/sums.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { checkRecord } from '../../src/boards/flash/image-check.js';
+import { readVectors } from '../../src/boards/profile/vectors.js';
+import { loadTarget, measuredCosts, parseCosts } from '../../src/boards/target/index.js';
+import { checkLabels, readLabels } from '../../src/compiler/codegen/labels.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { loadDataset } from '../../src/compress/data/load.js';
 import type { LoadOptions } from '../../src/compress/data/samples.js';
 import { readRecipe } from '../../src/compress/recipe.js';
@@ -19,13 +23,9 @@ import { loadCheckpoint, saveCheckpoint } from '../../src/compress/train/checkpo
 import { readConfig } from '../../src/config.js';
 import { BonsaiError } from '../../src/errors.js';
 import { readInput } from '../../src/files.js';
-import { checkRecord } from '../../src/flash/image-check.js';
 import { readModelFile } from '../../src/model-file.js';
 import { inspectModel } from '../../src/pipeline/inspect.js';
 import { compile } from '../../src/pipeline.js';
-import type { CompileOptions } from '../../src/plan/types.js';
-import { readVectors } from '../../src/profile/vectors.js';
-import { loadTarget, measuredCosts, parseCosts } from '../../src/target/index.js';
 import { type Files, idx, inFolder, npy, wav } from '../compress/data/files.js';
 import {
   filesOf,
@@ -33,7 +33,7 @@ import {
   graphModel,
   type Json,
   layersModel,
-} from '../import/tfjs-models.js';
+} from '../formats/tfjs-models.js';
 import { damaged } from './fuzz-import.js';
 import { Random } from './module.js';
 import { once } from './once.js';
@@ -288,7 +288,7 @@ const edges = [
     '{"":{}}',
     '"\\u0000"',
   ],
-  ...[',', '\n', '"', '\0', '\ufeff', '[', '{', '-', '\\', '"../../etc/passwd"', '"../x"'],
+  ...[',', '\n', '"', '\0', '\ufeff', '[', '{', '-', '\\', '"../../etc/passwd"', '".."'],
 ];
 /** The most that a damaged file grows to. */
 const mostBytes = 2 ** 20;

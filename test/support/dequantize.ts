@@ -1,7 +1,7 @@
 /** An int8 graph as the float graph that it approximates. */
 
+import { type Graph, type Module, mainGraph, type Node } from '../../src/compiler/ir/graph.js';
 import { realValues, weighted } from '../../src/compress/float-graph.js';
-import { type Graph, type Module, mainGraph, type Node } from '../../src/ir/graph.js';
 import { growths } from './graphs.js';
 
 /** Constants become the numbers that their integers stand for; activations become float32. */

@@ -1,11 +1,11 @@
 /** A simulated STM32 in its boot loader on a simulated USB, in virtual time and with faults. */
-import type { DfuChip, DfuOptions } from '../../src/device/chips/dfu.js';
+import type { DfuChip, DfuOptions } from '../../src/boards/device/chips/dfu.js';
 import {
   type DfuDevice,
   type FoundUsbDevice,
   UsbFault,
   type UsbHost,
-} from '../../src/device/usb.js';
+} from '../../src/boards/device/usb.js';
 import { Killed } from './fault-rows.js';
 import type { TransferFault } from './usb.js';
 

@@ -2,15 +2,15 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { Uf2Rom } from '../../src/device/chips/uf2rom.js';
-import { DriveFolder } from '../../src/device/drive-folder.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { Uf2Rom } from '../../src/boards/device/chips/uf2rom.js';
+import { DriveFolder } from '../../src/boards/device/drive-folder.js';
+import type { FlashJob, Greeting } from '../../src/boards/flash/protocol.js';
+import { type DriveFile, openDriveFile } from '../../src/boards/flash/uf2/copy.js';
+import type { DriveSurroundings } from '../../src/boards/flash/uf2drive.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import type { FlashJob, Greeting } from '../../src/flash/protocol.js';
-import { type DriveFile, openDriveFile } from '../../src/flash/uf2/copy.js';
-import type { DriveSurroundings } from '../../src/flash/uf2drive.js';
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget } from '../../src/target/index.js';
 import { Random } from './module.js';
 
 export const target = loadTarget('rp2040');

@@ -1,6 +1,6 @@
 /** Images and settings of simulated ESP32 boards that start images in place. */
-import type { SettingsOf } from '../../src/target/flash.js';
-import type { Target } from '../../src/target/index.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import type { Target } from '../../src/boards/target/index.js';
 
 /** @throws Error when the board has no such loader */
 export function espSettings({ flashProtocols }: Target): SettingsOf<'esp-rom'> {

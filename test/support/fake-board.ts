@@ -1,18 +1,6 @@
 /** A board without hardware: speaks docs/protocol.md and evaluates the module itself. */
 import { crc32 } from 'node:zlib';
-import type { Manifest } from '../../src/codegen/manifest.js';
-import { type Device, Listeners } from '../../src/device/device.js';
-import {
-  allocate,
-  elementCount,
-  type Module,
-  mainGraph,
-  type TensorData,
-  type TensorId,
-} from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import { version } from '../../src/package.js';
-import type { Plan } from '../../src/plan/types.js';
+import { type Device, Listeners } from '../../src/boards/device/device.js';
 import {
   answerBit,
   type Command,
@@ -24,7 +12,19 @@ import {
   FrameReader,
   maxBodyBytes,
   tagOf,
-} from '../../src/profile/protocol.js';
+} from '../../src/boards/profile/protocol.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
+import {
+  allocate,
+  elementCount,
+  type Module,
+  mainGraph,
+  type TensorData,
+  type TensorId,
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import type { Plan } from '../../src/compiler/plan/types.js';
+import { version } from '../../src/package.js';
 import { GraphBuilder } from './module.js';
 import { simplePlan } from './plan.js';
 

@@ -6,7 +6,7 @@ import {
   type Module,
   type Quant,
   type Shape,
-} from '../../src/ir/graph.js';
+} from '../../src/compiler/ir/graph.js';
 import { perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';
 import {

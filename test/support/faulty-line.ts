@@ -1,12 +1,12 @@
 /** Profiling over a line with faults, in virtual time: what becomes of the measurement. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Manifest } from '../../src/codegen/manifest.js';
-import { type Device, Listeners } from '../../src/device/device.js';
+import { type Device, Listeners } from '../../src/boards/device/device.js';
+import { openSession } from '../../src/boards/profile/session.js';
+import { seededVectors, type VectorPair } from '../../src/boards/profile/vectors.js';
+import { type DeviceResult, verifyOnDevice } from '../../src/boards/profile/verify.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
 import { BonsaiError } from '../../src/errors.js';
-import type { Module } from '../../src/ir/graph.js';
-import { openSession } from '../../src/profile/session.js';
-import { seededVectors, type VectorPair } from '../../src/profile/vectors.js';
-import { type DeviceResult, verifyOnDevice } from '../../src/profile/verify.js';
 import { chainModule, FakeBoard, manifestOf } from './fake-board.js';
 import {
   type Direction,

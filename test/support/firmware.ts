@@ -2,15 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readElf } from '../../src/build/elf.js';
-import { makeUf2 } from '../../src/build/uf2.js';
-import { commands, encodeFrame, type Frame } from '../../src/profile/protocol.js';
+import { readElf } from '../../src/boards/build/elf.js';
+import { makeUf2 } from '../../src/boards/build/uf2.js';
+import { commands, encodeFrame, type Frame } from '../../src/boards/profile/protocol.js';
 import {
   compilerFlags,
   firmwareMacros,
   linkerScriptOf,
   type Target,
-} from '../../src/target/index.js';
+} from '../../src/boards/target/index.js';
 import { warnings } from './native.js';
 
 /** The constants of fake_model.c. */

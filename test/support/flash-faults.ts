@@ -1,6 +1,6 @@
 /** Faults of the line while a board is flashed: every kind with many seeds, in virtual time. */
 import { expect } from 'chai';
-import type { Chip } from '../../src/device/chips/chip.js';
+import type { Chip } from '../../src/boards/device/chips/chip.js';
 import { BonsaiError } from '../../src/errors.js';
 import { type FaultKind, faultKinds, makeFaults } from './faults.js';
 import { HostKilled, Wire } from './wire.js';

@@ -1,8 +1,17 @@
 /** Small float networks with random weights, to train in tests. */
+
+import type {
+  Attrs,
+  Graph,
+  Module,
+  Node,
+  Shape,
+  Tensor,
+  TensorId,
+} from '../../src/compiler/ir/graph.js';
+import { opOf } from '../../src/compiler/ops/index.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 import { makeRandom } from '../../src/compress/random.js';
-import type { Attrs, Graph, Module, Node, Shape, Tensor, TensorId } from '../../src/ir/graph.js';
-import { opOf } from '../../src/ops/index.js';
-import { samePadding } from '../../src/ops/shape/window.js';
 
 export class FloatNetwork {
   readonly tensors: Tensor[] = [];

@@ -7,8 +7,8 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../../src/ir/graph.js';
-import { opOf } from '../../src/ops/index.js';
+} from '../../src/compiler/ir/graph.js';
+import { opOf } from '../../src/compiler/ops/index.js';
 import { GraphBuilder, perTensorQuant, type Random } from './module.js';
 
 /** Runs a graph as its nodes say: a branch, or turn after turn. */

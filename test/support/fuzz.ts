@@ -1,10 +1,7 @@
 /** Random and mutated frames for both parsers of the protocol: the firmware's and the host's. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import type { Manifest } from '../../src/codegen/manifest.js';
-import { type Device, Listeners } from '../../src/device/device.js';
-import { BonsaiError } from '../../src/errors.js';
-import type { Module } from '../../src/ir/graph.js';
+import { type Device, Listeners } from '../../src/boards/device/device.js';
 import {
   answerBit,
   commands,
@@ -12,8 +9,11 @@ import {
   type Frame,
   FrameReader,
   tagOf,
-} from '../../src/profile/protocol.js';
-import { openSession } from '../../src/profile/session.js';
+} from '../../src/boards/profile/protocol.js';
+import { openSession } from '../../src/boards/profile/session.js';
+import type { Manifest } from '../../src/compiler/codegen/manifest.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
+import { BonsaiError } from '../../src/errors.js';
 import { FakeBoard } from './fake-board.js';
 import { fake } from './firmware.js';
 import type { Random } from './module.js';

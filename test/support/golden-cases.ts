@@ -10,7 +10,7 @@ import {
   type Quant,
   type Shape,
   type TensorData,
-} from '../../src/ir/graph.js';
+} from '../../src/compiler/ir/graph.js';
 import { wideCases } from './golden-wide.js';
 import { GraphBuilder, perTensorQuant, Random } from './module.js';
 

@@ -6,7 +6,7 @@ import {
   type Quant,
   type Shape,
   type TensorData,
-} from '../../src/ir/graph.js';
+} from '../../src/compiler/ir/graph.js';
 import type { GoldenCase, GoldenOperand } from './golden-cases.js';
 import { perChannelQuant, perTensorQuant as q, Random } from './module.js';
 

@@ -6,8 +6,8 @@ import {
   type Quant,
   type Shape,
   type TensorId,
-} from '../../src/ir/graph.js';
-import { samePadding } from '../../src/ops/shape/window.js';
+} from '../../src/compiler/ir/graph.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 
 interface Growth {

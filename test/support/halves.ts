@@ -1,5 +1,5 @@
 /** Layers that two cores can share. */
-import type { Module } from '../../src/ir/graph.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
 import { growths } from './graphs.js';
 import { GraphBuilder, perTensorQuant, Random } from './module.js';
 import { NetworkBuilder } from './networks.js';

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { recoverProject } from '../../src/build/project.js';
+import { recoverProject } from '../../src/boards/build/project.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import { recoverOutput } from '../../src/compress/output.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from './cli.js';
 import { FloatNetwork } from './float-network.js';
 import { processesOf } from './signals.js';

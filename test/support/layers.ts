@@ -1,5 +1,5 @@
 /** Random convolutions, for kernels that are tested in firmware. */
-import type { Module } from '../../src/ir/graph.js';
+import type { Module } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perChannelQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
 

@@ -1,11 +1,11 @@
 /**
  * Merges plans of several modules: packing many small arenas is faster than packing one large one.
  */
-import { cName } from '../../src/ir/c-names.js';
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { placeStates } from '../../src/plan/arena/states.js';
-import type { Planned } from '../../src/plan/index.js';
-import type { IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
+import { cName } from '../../src/compiler/ir/c-names.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { placeStates } from '../../src/compiler/plan/arena/states.js';
+import type { Planned } from '../../src/compiler/plan/index.js';
+import type { IoTensor, Placement, Plan, PlanStep } from '../../src/compiler/plan/types.js';
 
 /**
  * The plan of `merged` (see `mergeModules`): the steps of all plans, each plan in its own memory.

@@ -1,5 +1,5 @@
 /** Builds modules in a few lines: one operator or a small graph. */
-import { rangeOfType } from '../../src/ir/dtypes.js';
+import { rangeOfType } from '../../src/compiler/ir/dtypes.js';
 import {
   type Attrs,
   allocate,
@@ -18,8 +18,8 @@ import {
   type TensorData,
   type TensorId,
   viewOf,
-} from '../../src/ir/graph.js';
-import { opOf } from '../../src/ops/index.js';
+} from '../../src/compiler/ir/graph.js';
+import { opOf } from '../../src/compiler/ops/index.js';
 
 export function perTensorQuant(scale: number, zeroPoint: number): Quant {
   return { scales: [Math.fround(scale)], zeroPoints: [zeroPoint], axis: null };

@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { unzipSync } from 'fflate';
+import { loadTarget } from '../../src/boards/target/index.js';
+import type { CompileOptions } from '../../src/compiler/plan/types.js';
 import { BonsaiError } from '../../src/errors.js';
 import { inspectModel } from '../../src/pipeline/inspect.js';
 import type { CompileRequest } from '../../src/pipeline/types.js';
 import { compile } from '../../src/pipeline.js';
-import type { CompileOptions } from '../../src/plan/types.js';
 import { makeReport } from '../../src/report/index.js';
-import { loadTarget } from '../../src/target/index.js';
-import { mutatedFile } from '../import/mutations.js';
+import { mutatedFile } from '../formats/mutations.js';
 import { damaged } from './fuzz-import.js';
 import { growths } from './graphs.js';
 import { Random } from './module.js';

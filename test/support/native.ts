@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as shlex from 'shlex';
-import { emitProgram, type Program } from '../../src/codegen/program.js';
+import { packageTemplates } from '../../src/boards/project/templates.js';
+import { emitProgram, type Program } from '../../src/compiler/codegen/program.js';
 import {
   allocate,
   byteCount,
@@ -13,11 +14,10 @@ import {
   type TensorData,
   type TensorId,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { evaluateGraph, initialStates } from '../../src/ops/evaluate.js';
-import type { Planned } from '../../src/plan/index.js';
-import type { IoTensor, Plan } from '../../src/plan/types.js';
-import { packageTemplates } from '../../src/project/templates.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph, initialStates } from '../../src/compiler/ops/evaluate.js';
+import type { Planned } from '../../src/compiler/plan/index.js';
+import type { IoTensor, Plan } from '../../src/compiler/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';

@@ -1,7 +1,7 @@
 /** Small networks on which passes and planning have an effect. */
 import fc from 'fast-check';
-import type { Module, Quant, Shape, TensorId } from '../../src/ir/graph.js';
-import { elementCount } from '../../src/ir/graph.js';
+import type { Module, Quant, Shape, TensorId } from '../../src/compiler/ir/graph.js';
+import { elementCount } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perTensorQuant, Random } from './module.js';
 
 /** A GraphBuilder with random weights. */

@@ -7,8 +7,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { simulateBoard } from '../../src/device/simulated.js';
-import { loadTarget } from '../../src/target/index.js';
+import { simulateBoard } from '../../src/boards/device/simulated.js';
+import { loadTarget } from '../../src/boards/target/index.js';
 import { espImage } from './esp.js';
 import { flash } from './flash.js';
 import { noisyLine } from './noisy-line.js';

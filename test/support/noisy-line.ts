@@ -2,8 +2,8 @@
  * A line that drops and changes bytes, between any program and a simulated board: a pseudo-terminal
  * of its own, by socat, behind which this process passes the bytes on.
  */
-import { openLink } from '../../src/device/open-link.js';
-import { openPty } from '../../src/device/pty.js';
+import { openLink } from '../../src/boards/device/open-link.js';
+import { openPty } from '../../src/boards/device/pty.js';
 import { Random } from './module.js';
 
 export interface Noise {

@@ -1,5 +1,5 @@
 /** Images for simulated nRF52 boards. */
-import type { Target } from '../../src/target/index.js';
+import type { Target } from '../../src/boards/target/index.js';
 
 /** Bytes with a vector table that fits the board's RAM and the place of its image. */
 export function nrf52Image(

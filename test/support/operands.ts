@@ -1,9 +1,9 @@
 /** Random operands of binary operators and of operators with a window. */
 
-import type { Quant, Shape } from '../../src/ir/graph.js';
-import type { Rounding } from '../../src/ops/arithmetic/quant.js';
-import { type Activation, activations } from '../../src/ops/arithmetic/quant.js';
-import { samePadding } from '../../src/ops/shape/window.js';
+import type { Quant, Shape } from '../../src/compiler/ir/graph.js';
+import type { Rounding } from '../../src/compiler/ops/arithmetic/quant.js';
+import { type Activation, activations } from '../../src/compiler/ops/arithmetic/quant.js';
+import { samePadding } from '../../src/compiler/ops/shape/window.js';
 import { perChannelQuant, perTensorQuant, type Random } from './module.js';
 import { type OperandCase, type OperatorCase, randomQuant, randomShape } from './operator.js';
 

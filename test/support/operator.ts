@@ -3,7 +3,6 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import {
   type Attrs,
   allocate,
@@ -16,10 +15,11 @@ import {
   type Shape,
   type TensorData,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { typesOf } from '../../src/ir/op.js';
-import { kernelsOf } from '../../src/kernels/index.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+} from '../../src/compiler/ir/graph.js';
+import { typesOf } from '../../src/compiler/ir/op.js';
+import { kernelsOf } from '../../src/compiler/kernels/index.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { BonsaiError, type ErrorCode } from '../../src/errors.js';
 import { goldenPath, readGolden } from './golden.js';
 import { GraphBuilder, indicesBelow, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { expectSameBits } from './native.js';

@@ -1,6 +1,6 @@
 /** Outputs of a model, to check that passes do not change them. */
-import { elementCount, type Module, mainGraph, tensorOf } from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+import { elementCount, type Module, mainGraph, tensorOf } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { Random } from './module.js';
 
 /** Inputs of all −128, of all 127, of a mix of these, and random ones. */

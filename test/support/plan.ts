@@ -1,7 +1,7 @@
 /** The simplest plan: each tensor has its own memory, each node its first kernel without needs. */
 
-import { analyse } from '../../src/analysis/index.js';
-import { cName } from '../../src/ir/c-names.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { cName } from '../../src/compiler/ir/c-names.js';
 import {
   byteCount,
   type Module,
@@ -9,17 +9,23 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../../src/ir/graph.js';
-import type { Facts, Feature } from '../../src/ir/op.js';
-import { matchesOf } from '../../src/kernels/index.js';
-import type { KernelContext } from '../../src/kernels/variant.js';
-import { opOf } from '../../src/ops/index.js';
-import { placeStates } from '../../src/plan/arena/states.js';
-import { onTwoCores } from '../../src/plan/choose/candidates.js';
-import type { Planned } from '../../src/plan/index.js';
-import { ioQuant } from '../../src/plan/io-tensors.js';
-import { type Implementation, memoryOf, wholeOf } from '../../src/plan/schedule/parts.js';
-import type { CompileOptions, IoTensor, Placement, Plan, PlanStep } from '../../src/plan/types.js';
+} from '../../src/compiler/ir/graph.js';
+import type { Facts, Feature } from '../../src/compiler/ir/op.js';
+import { matchesOf } from '../../src/compiler/kernels/index.js';
+import type { KernelContext } from '../../src/compiler/kernels/variant.js';
+import { opOf } from '../../src/compiler/ops/index.js';
+import { placeStates } from '../../src/compiler/plan/arena/states.js';
+import { onTwoCores } from '../../src/compiler/plan/choose/candidates.js';
+import type { Planned } from '../../src/compiler/plan/index.js';
+import { ioQuant } from '../../src/compiler/plan/io-tensors.js';
+import { type Implementation, memoryOf, wholeOf } from '../../src/compiler/plan/schedule/parts.js';
+import type {
+  CompileOptions,
+  IoTensor,
+  Placement,
+  Plan,
+  PlanStep,
+} from '../../src/compiler/plan/types.js';
 
 export const defaults: CompileOptions = {
   optimize: 'balanced',

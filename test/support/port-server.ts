@@ -1,13 +1,13 @@
 /** Servers on loopback that have a device behind them, as ser2net has a serial port. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { Device } from '../../src/device/device.js';
+import type { Device } from '../../src/boards/device/device.js';
 import {
   escaped,
   negotiation,
   options,
   subnegotiation,
   TelnetReader,
-} from '../../src/device/telnet.js';
+} from '../../src/boards/device/telnet.js';
 
 export interface PortServer {
   readonly port: number;

@@ -1,6 +1,7 @@
 /** Random layers with zero weights, in every pattern of pruning. */
-import type { Module, Shape } from '../../src/ir/graph.js';
-import { type Keep, patterns } from '../../src/tune/pruning.js';
+
+import { type Keep, patterns } from '../../src/boards/tune/pruning.js';
+import type { Module, Shape } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from './module.js';
 import { randomAccumulation, randomWindow } from './operands.js';
 

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Device } from '../../src/device/index.js';
-import { openPty } from '../../src/device/pty.js';
+import type { Device } from '../../src/boards/device/index.js';
+import { openPty } from '../../src/boards/device/pty.js';
 
 export interface Pty {
   /** Path of the terminal, to open as a serial port. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { writeTflite } from '../../src/formats/tflite/write.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import { runHere } from './command.js';
 import { FloatNetwork } from './float-network.js';
 

@@ -1,5 +1,5 @@
 /** Layers of float32: TFLM's bits. Desktop TFLite adds in vectors, whose order depends on the machine. */
-import { elementCount, type Shape } from '../../src/ir/graph.js';
+import { elementCount, type Shape } from '../../src/compiler/ir/graph.js';
 import { Random } from './module.js';
 import {
   type OperandCase,

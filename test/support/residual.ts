@@ -1,8 +1,8 @@
 /** Convolutions and fully connected layers with a sum fused into them. */
-import { type Module, mainGraph } from '../../src/ir/graph.js';
-import { dropUnusedTensors } from '../../src/passes/drop-unused-tensors.js';
-import { fuseResiduals } from '../../src/passes/fuse-residuals.js';
-import { eachGraph } from '../../src/passes/rewrite.js';
+import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
+import { dropUnusedTensors } from '../../src/compiler/passes/drop-unused-tensors.js';
+import { fuseResiduals } from '../../src/compiler/passes/fuse-residuals.js';
+import { eachGraph } from '../../src/compiler/passes/rewrite.js';
 import { growths } from './graphs.js';
 import { GraphBuilder, perTensorQuant, type Random } from './module.js';
 

@@ -1,5 +1,5 @@
 /** Random depthwise convolutions and layers of one output pixel, for the kernels of several instruction sets. */
-import type { Attrs, Module } from '../../src/ir/graph.js';
+import type { Attrs, Module } from '../../src/compiler/ir/graph.js';
 import { GraphBuilder, perChannelQuant, Random } from './module.js';
 import { randomAccumulation } from './operands.js';
 

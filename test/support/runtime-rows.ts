@@ -1,8 +1,7 @@
 /** One-operator models in TFLite's own interpreters: golden rows, and `evaluate` on random nodes. */
 import { expect } from 'chai';
-import { BonsaiError } from '../../src/errors.js';
-import { importModel } from '../../src/formats/index.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
+import { importModel } from '../../src/compiler/formats/index.js';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import {
   type Attrs,
   type Graph,
@@ -10,8 +9,9 @@ import {
   mainGraph,
   type TensorData,
   tensorOf,
-} from '../../src/ir/graph.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
+} from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { BonsaiError } from '../../src/errors.js';
 import { randomInputs } from './module.js';
 import { pythonWith, type RuntimeKind, runtimeOutputs } from './tflite-runtimes.js';
 

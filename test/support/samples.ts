@@ -1,7 +1,8 @@
 /** Samples and a module's head for tests of compression. */
+
+import type { Module } from '../../src/compiler/ir/graph.js';
 import type { Dataset } from '../../src/compress/data/dataset.js';
 import { makeRandom } from '../../src/compress/random.js';
-import type { Module } from '../../src/ir/graph.js';
 import { FloatNetwork } from './float-network.js';
 
 /** Evenly from −0.5 to 1.5. */

@@ -1,7 +1,7 @@
 /** Where the scalars of a .tflite file lie: shapes, indices, strides, scales, zero points, sizes. */
-import type { Field, Fields } from '../../src/formats/flatbuffer.js';
-import { operatorName, readModel } from '../../src/formats/tflite/read.js';
-import { modelFields } from '../../src/formats/tflite/schema.js';
+import type { Field, Fields } from '../../src/compiler/formats/flatbuffer.js';
+import { operatorName, readModel } from '../../src/compiler/formats/tflite/read.js';
+import { modelFields } from '../../src/compiler/formats/tflite/schema.js';
 import { optionsOf } from './options.js';
 
 export interface Place {

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import { makeRandom } from '../../src/compress/random.js';
-import { writeTflite } from '../../src/formats/tflite/write.js';
 import { cliPath } from './cli.js';
 import { FloatNetwork } from './float-network.js';
 

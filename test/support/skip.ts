@@ -1,8 +1,8 @@
 /** Skips tests that this machine cannot run; the reporter counts them by reason. */
 import { spawnSync } from 'node:child_process';
 import Mocha from 'mocha';
-import { simulators } from '../../src/device/index.js';
-import type { Target } from '../../src/target/index.js';
+import { simulators } from '../../src/boards/device/index.js';
+import type { Target } from '../../src/boards/target/index.js';
 
 /** Skips a test, or in a hook the whole suite. The reporter reads the reason from the title. */
 export function skip(context: Mocha.Context, reason: string): never {

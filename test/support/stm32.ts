@@ -1,6 +1,6 @@
 /** Images for simulated STM32 boards, and a board with few sectors. */
-import type { SettingsOf } from '../../src/target/flash.js';
-import { loadTarget, type Target } from '../../src/target/index.js';
+import type { SettingsOf } from '../../src/boards/target/flash.js';
+import { loadTarget, type Target } from '../../src/boards/target/index.js';
 
 /** Bytes with a vector table that fits the board's RAM and flash. */
 export function stm32Image({ ramBytes }: Pick<Target, 'ramBytes'>, bytes: number): Uint8Array {

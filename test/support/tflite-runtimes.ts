@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rawBytes } from '../../src/ir/graph.js';
+import { rawBytes } from '../../src/compiler/ir/graph.js';
 import { skip } from './skip.js';
 
 /** tflm: tflite-micro; the others: the desktop interpreter, as bench/runtimes.py explains them. */

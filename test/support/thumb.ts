@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RP2040 } from 'rp2040js';
-import type { Routine } from '../../src/kernels/variant.js';
+import type { Routine } from '../../src/compiler/kernels/variant.js';
 import { execute } from './execute.js';
 
 const sram = 0x2000_0000;

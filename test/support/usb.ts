@@ -1,12 +1,12 @@
 /** A simulated board on a simulated USB, in virtual time and with faults. */
-import type { PicobootChip } from '../../src/device/chips/picoboot.js';
+import type { PicobootChip } from '../../src/boards/device/chips/picoboot.js';
 import {
   type FoundUsbDevice,
   type UsbDevice,
   UsbFault,
   type UsbHost,
   type UsbIds,
-} from '../../src/device/usb.js';
+} from '../../src/boards/device/usb.js';
 import { Killed } from './fault-rows.js';
 
 /** What becomes of a transfer; null: nothing. 'late': it takes effect, but its answer is lost. */

@@ -2,9 +2,9 @@
  * A line between the host and a simulated chip in virtual time: every byte takes its bits at the
  * baud rate, and waiting costs nothing.
  */
-import type { Chip } from '../../src/device/chips/chip.js';
-import type { LineSettings } from '../../src/device/link.js';
-import { lostLine, type Transport } from '../../src/device/transport.js';
+import type { Chip } from '../../src/boards/device/chips/chip.js';
+import type { LineSettings } from '../../src/boards/device/link.js';
+import { lostLine, type Transport } from '../../src/boards/device/transport.js';
 import { type Direction, type Faults, noFaults } from './faults.js';
 
 /** Thrown where the host process ends. */

@@ -1,7 +1,6 @@
 /** What a target's data may say, and what builds make of it. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { BonsaiError } from '../../src/errors.js';
 import {
   compilerFlags,
   firmwareMacros,
@@ -14,7 +13,8 @@ import {
   parseTarget,
   requireCores,
   twinOf,
-} from '../../src/target/index.js';
+} from '../../src/boards/target/index.js';
+import { BonsaiError } from '../../src/errors.js';
 
 type Json = Record<string, unknown>;
 

@@ -14,9 +14,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { loadTarget } from '../../src/boards/target/index.js';
+import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/boards/target/kept.js';
 import { BonsaiError } from '../../src/errors.js';
-import { loadTarget } from '../../src/target/index.js';
-import { forgetCosts, saveCosts, withMeasuredCosts } from '../../src/target/kept.js';
 
 describe('measured costs', () => {
   const target = loadTarget('stm32f405');

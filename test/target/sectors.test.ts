@@ -1,7 +1,7 @@
 /** Sectors of a chip's flash, from the runs of equal ones that target.json lists. */
 import { expect } from 'chai';
-import { listTargets, loadTarget } from '../../src/target/index.js';
-import { sectorsOf } from '../../src/target/sectors.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { sectorsOf } from '../../src/boards/target/sectors.js';
 
 const ms = (typical: number) => ({ typical, longest: 2 * typical });
 

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { BonsaiError } from '../../src/errors.js';
 import {
   coreFolder,
   firmwareMacros,
@@ -12,7 +11,8 @@ import {
   parseTarget,
   requireFirmware,
   type Target,
-} from '../../src/target/index.js';
+} from '../../src/boards/target/index.js';
+import { BonsaiError } from '../../src/errors.js';
 
 const dataOf = (path: string) => JSON.parse(readFileSync(`targets/${path}.json`, 'utf8'));
 const { extends: chip, ...own } = dataOf('rp2040/target');

@@ -2,19 +2,19 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../src/analysis/index.js';
+import { listTargets, loadTarget, type Target } from '../../src/boards/target/index.js';
+import { fitCosts, type Sample } from '../../src/boards/tune/fit.js';
+import { layerCounter, tune } from '../../src/boards/tune/index.js';
+import { calibration, realLayers } from '../../src/boards/tune/layers.js';
+import { type MeasureRequest, measureLayers } from '../../src/boards/tune/measure.js';
+import { type Trial, type Trials, trialsOf } from '../../src/boards/tune/trials.js';
+import { analyse } from '../../src/compiler/analysis/index.js';
+import { mainGraph, type Node, viewOf } from '../../src/compiler/ir/graph.js';
+import { goals, typesOf } from '../../src/compiler/ir/op.js';
+import { kernelsOf, matchesOf } from '../../src/compiler/kernels/index.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { opOf } from '../../src/compiler/ops/index.js';
 import { BonsaiError } from '../../src/errors.js';
-import { mainGraph, type Node, viewOf } from '../../src/ir/graph.js';
-import { goals, typesOf } from '../../src/ir/op.js';
-import { kernelsOf, matchesOf } from '../../src/kernels/index.js';
-import { evaluateGraph } from '../../src/ops/evaluate.js';
-import { opOf } from '../../src/ops/index.js';
-import { listTargets, loadTarget, type Target } from '../../src/target/index.js';
-import { fitCosts, type Sample } from '../../src/tune/fit.js';
-import { layerCounter, tune } from '../../src/tune/index.js';
-import { calibration, realLayers } from '../../src/tune/layers.js';
-import { type MeasureRequest, measureLayers } from '../../src/tune/measure.js';
-import { type Trial, type Trials, trialsOf } from '../../src/tune/trials.js';
 import { randomInputs } from '../support/module.js';
 import { runs } from '../support/runs.js';
 

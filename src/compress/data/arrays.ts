@@ -1,8 +1,8 @@
 /** Folders of .npy files and .npz: x and y, or x_train, y_train, x_test … */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { readInput } from '../../files.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { printable } from '../../printable.js';
 import { joinedRows } from '../rows.js';
 import { badData, type Part } from './dataset.js';

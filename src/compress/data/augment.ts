@@ -1,6 +1,7 @@
 /** Seeded changes of samples that leave their class as it is. */
+
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { imageExtents } from './image.js';
 import { shapeText } from './samples.js';
 

@@ -1,8 +1,10 @@
 /** Tables: a row for each sample, its elements in row-major order, and a column of labels. */
+
 import { pipeline } from 'node:stream';
+import { elementCount } from '../../compiler/ir/graph.js';
 import type { BonsaiError } from '../../errors.js';
 import { readPieces } from '../../files.js';
-import { elementCount } from '../../ir/graph.js';
+import { optional } from '../../optional.js';
 import { printableLine } from '../../printable.js';
 import { badData } from './dataset.js';
 import { elementsOfAll } from './ports.js';
@@ -173,7 +175,7 @@ async function* recordsOf(
   size: number,
   options: LoadOptions,
 ): AsyncGenerator<readonly string[]> {
-  const { parse } = await import('csv-parse');
+  const { parse } = await optional(['csv-parse'], () => import('csv-parse'));
   const records = parse({ bom: true, delimiter: [',', ';', '\t'], skip_empty_lines: true });
   // Whoever reads the records hears of an error. `compose` would emit one more, which nothing hears, where the
   // reader leaves before the end.

@@ -1,6 +1,7 @@
 /** Samples in memory, with labels or without. */
+
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 
 export const partNames = ['train', 'validation', 'test'] as const;
 export type Part = (typeof partNames)[number];

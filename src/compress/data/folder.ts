@@ -4,8 +4,8 @@
  */
 import { type Dirent, readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { readInput } from '../../files.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { printable } from '../../printable.js';
 import { badData, partNames } from './dataset.js';
 import { type ImageReader, imageExtents, jpegReader, pngReader, resized } from './image.js';

@@ -6,8 +6,8 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { readInput } from '../../files.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { badData, type Part } from './dataset.js';
 import {
   byteScale,

@@ -1,6 +1,8 @@
 /** Images: PNG and JPEG as bytes, resized to the model's input. */
+
 import { inflateSync } from 'node:zlib';
-import type { Shape } from '../../ir/graph.js';
+import type { Shape } from '../../compiler/ir/graph.js';
+import { optional } from '../../optional.js';
 import { badData } from './dataset.js';
 import { parsed } from './samples.js';
 
@@ -21,7 +23,7 @@ export type ImageReader = (bytes: Uint8Array, where: string) => Image;
 
 /** The decoders, which load when the first image is read. */
 export async function pngReader(): Promise<ImageReader> {
-  const { decode } = await import('fast-png');
+  const { decode } = await optional(['fast-png'], () => import('fast-png'));
   return (bytes, where) => {
     const checked = criticalChunks(bytes, where);
     return parsed(where, 'PNG', repair, () => {
@@ -41,7 +43,7 @@ export async function pngReader(): Promise<ImageReader> {
 }
 
 export async function jpegReader(): Promise<ImageReader> {
-  const { decode } = (await import('jpeg-js')).default;
+  const { decode } = (await optional(['jpeg-js'], () => import('jpeg-js'))).default;
   const limits = { maxResolutionInMP: maxPixels / 1e6, maxMemoryUsageInMB: 512 };
   return (bytes, where) =>
     parsed(where, 'JPEG', repair, () => {

@@ -1,9 +1,9 @@
 /** Data of any known form → samples in memory. */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
+import { foreignOf } from '../../compiler/formats/foreign-files.js';
 import { BonsaiError } from '../../errors.js';
 import { readInput } from '../../files.js';
-import { foreignOf } from '../../formats/foreign-files.js';
 import { hasArrays, readArrayFile, readArrayFolder, readNpz } from './arrays.js';
 import { readCsv } from './csv.js';
 import type { Dataset } from './dataset.js';

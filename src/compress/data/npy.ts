@@ -3,8 +3,8 @@
  * File Format for NumPy Arrays'). npyjs, the package for it, brings a client for HTTP that warns on
  * newer releases of Node; the format is simpler than that.
  */
-import { floatOfHalf } from '../../formats/half.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
+import { floatOfHalf } from '../../compiler/formats/half.js';
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { printableLine } from '../../printable.js';
 import { badData } from './dataset.js';
 import { maxElements } from './samples.js';

@@ -1,5 +1,11 @@
 /** The inputs and outputs of a model, as samples name and fill them. */
-import { elementCount, type Graph, type Module, type Shape, tensorOf } from '../../ir/graph.js';
+import {
+  elementCount,
+  type Graph,
+  type Module,
+  type Shape,
+  tensorOf,
+} from '../../compiler/ir/graph.js';
 
 export interface Port {
   readonly name: string;

@@ -1,6 +1,7 @@
 /** What the readers of all formats share: their options, their result, and the limits of memory. */
+
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { printable, printableLine } from '../../printable.js';
 import { badData, checkDataset, type Dataset, type Part, partNames } from './dataset.js';
 import type { Ports } from './ports.js';

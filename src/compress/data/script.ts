@@ -1,9 +1,9 @@
 /** Modules that yield batches: what data of any other kind are prepared by. */
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { elementCount, type Shape } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
 import { readInput } from '../../files.js';
-import { elementCount, type Shape } from '../../ir/graph.js';
 import { printableLine } from '../../printable.js';
 import { joinedRows } from '../rows.js';
 import { badData, partNames } from './dataset.js';

@@ -1,5 +1,5 @@
 /** What compression did to a model: where signal and answers are lost, and what helps. */
-import { type Graph, mainGraph } from '../../ir/graph.js';
+import { type Graph, mainGraph } from '../../compiler/ir/graph.js';
 import type { Say } from '../../progress.js';
 import { type Candidate, referenceOf } from '../candidate.js';
 import type { AugmentKind } from '../data/augment.js';

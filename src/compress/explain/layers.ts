@@ -1,6 +1,6 @@
 /** Where quantization loses signal and answers: each layer alone, and all layers but one. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
-import { isReshape } from '../../ops/shape/same-elements.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
+import { isReshape } from '../../compiler/ops/shape/same-elements.js';
 import { type Dataset, thinned } from '../data/dataset.js';
 import { fakeQuantizer } from '../quantize/fake.js';
 import { layerNoise } from '../quantize/noise.js';

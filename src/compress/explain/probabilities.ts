@@ -1,5 +1,5 @@
 /** Whether a model's probabilities are true: of answers given at 80 %, four of five should be right. */
-import type { Graph } from '../../ir/graph.js';
+import type { Graph } from '../../compiler/ir/graph.js';
 import { type Answers, classesOf } from '../score.js';
 import { answerOf } from '../task.js';
 

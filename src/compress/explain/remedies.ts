@@ -1,5 +1,5 @@
 /** What helps the layers that lose most: each remedy tried on one layer, the others in float. */
-import { type TensorId, tensorOf } from '../../ir/graph.js';
+import { type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { Cost, CostOf } from '../cost.js';
 import { type Dataset, thinned } from '../data/dataset.js';

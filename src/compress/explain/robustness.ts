@@ -1,5 +1,5 @@
 /** How answers hold under changes of the samples: the compressed model beside the original. */
-import { elementCount, type Graph, type Shape } from '../../ir/graph.js';
+import { elementCount, type Graph, type Shape } from '../../compiler/ir/graph.js';
 import { type Augmentation, type AugmentKind, augment } from '../data/augment.js';
 import type { Dataset } from '../data/dataset.js';
 import { imageExtents } from '../data/image.js';

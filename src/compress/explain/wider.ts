@@ -1,5 +1,5 @@
 /** A layer in int16, as a change of a quantization that leaves all else as it is. */
-import type { Graph, TensorId } from '../../ir/graph.js';
+import type { Graph, TensorId } from '../../compiler/ir/graph.js';
 import { nodeNames } from '../float-graph.js';
 import type { Observation } from '../quantize/observe.js';
 import {

@@ -1,5 +1,5 @@
 /** Filters OHWI become HWIO; groups are convolutions side by side. */
-import { type Conv2dAttrs, conv2dDims } from '../../ops/conv2d.js';
+import { type Conv2dAttrs, conv2dDims } from '../../compiler/ops/conv2d.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { padded, padImage, underTap } from './windows.js';

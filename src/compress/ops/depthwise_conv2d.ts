@@ -1,5 +1,5 @@
 /** Filters [1, height, width, channels · multiplier]: output channel c · multiplier + m reads c. */
-import type { DepthwiseConv2dAttrs } from '../../ops/depthwise_conv2d.js';
+import type { DepthwiseConv2dAttrs } from '../../compiler/ops/depthwise_conv2d.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { padded, padImage, underTap } from './windows.js';

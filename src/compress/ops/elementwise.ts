@@ -1,10 +1,10 @@
 /** Element-wise operators, and products of matrices. */
-import type { Tensor } from '../../ir/graph.js';
-import type { BinaryAttrs } from '../../ops/arithmetic/arithmetic.js';
-import type { BatchMatmulAttrs } from '../../ops/batch_matmul.js';
-import { scalars } from '../../ops/scalar.js';
-import { broadcasting, type SelectAttrs } from '../../ops/select.js';
-import { broadcastShapes } from '../../ops/shape/broadcast.js';
+import type { Tensor } from '../../compiler/ir/graph.js';
+import type { BinaryAttrs } from '../../compiler/ops/arithmetic/arithmetic.js';
+import type { BatchMatmulAttrs } from '../../compiler/ops/batch_matmul.js';
+import { scalars } from '../../compiler/ops/scalar.js';
+import { broadcasting, type SelectAttrs } from '../../compiler/ops/select.js';
+import { broadcastShapes } from '../../compiler/ops/shape/broadcast.js';
 import type { TfTensor } from '../tensorflow.js';
 import { traced } from './expression.js';
 import { activate, operand, type Trace } from './trace.js';

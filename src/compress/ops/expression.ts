@@ -1,6 +1,7 @@
 /** Functions of elements (ops/arithmetic/expression.ts) in TensorFlow.js, which knows their gradients. */
+
+import type { Expression, Operation } from '../../compiler/ops/arithmetic/expression.js';
 import { InternalError } from '../../errors.js';
-import type { Expression, Operation } from '../../ops/arithmetic/expression.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 
 type Step = (tf: Tf, a: TfTensor, b: TfTensor) => TfTensor;

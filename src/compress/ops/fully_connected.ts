@@ -1,5 +1,5 @@
 /** Weights [outputs, depth]; the input is read as rows of `depth`. */
-import type { FullyConnectedAttrs } from '../../ops/fully_connected.js';
+import type { FullyConnectedAttrs } from '../../compiler/ops/fully_connected.js';
 import { activate, operand, type Trace } from './trace.js';
 
 export const fullyConnected: Trace<FullyConnectedAttrs> = (tf, view, inputs) => {

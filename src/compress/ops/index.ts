@@ -1,6 +1,7 @@
-/** The traces of all operators, by their names in src/ops. */
+/** The traces of all operators, by their names in src/compiler/ops. */
+
+import type { Node } from '../../compiler/ir/graph.js';
 import { InternalError } from '../../errors.js';
-import type { Node } from '../../ir/graph.js';
 import { conv2d } from './conv2d.js';
 import { depthwiseConv2d } from './depthwise_conv2d.js';
 import { addN, batchMatmul, same, scalarTraces, select } from './elementwise.js';

@@ -1,30 +1,31 @@
 /** Operators that move elements, or compute along whole axes. */
-import { BonsaiError } from '../../errors.js';
-import { at, elementCount, type NodeView } from '../../ir/graph.js';
-import type { ArgExtremeAttrs } from '../../ops/arg_extreme.js';
-import type { ConcatenationAttrs } from '../../ops/concatenation.js';
-import type { CumsumAttrs } from '../../ops/cumsum.js';
-import { opOf } from '../../ops/index.js';
-import { leastNorm } from '../../ops/l2_normalization.js';
-import type { MeanAttrs } from '../../ops/mean.js';
-import type { PadAttrs } from '../../ops/pad.js';
+
+import { at, elementCount, type NodeView } from '../../compiler/ir/graph.js';
+import type { ArgExtremeAttrs } from '../../compiler/ops/arg_extreme.js';
+import type { ConcatenationAttrs } from '../../compiler/ops/concatenation.js';
+import type { CumsumAttrs } from '../../compiler/ops/cumsum.js';
+import { opOf } from '../../compiler/ops/index.js';
+import { leastNorm } from '../../compiler/ops/l2_normalization.js';
+import type { MeanAttrs } from '../../compiler/ops/mean.js';
+import type { PadAttrs } from '../../compiler/ops/pad.js';
 import {
   type Between,
   interpolation,
   type ResizeBilinearAttrs,
   unitOf,
-} from '../../ops/resize_bilinear.js';
+} from '../../compiler/ops/resize_bilinear.js';
 import {
   nearestPixels,
   type ResizeNearestNeighborAttrs,
-} from '../../ops/resize_nearest_neighbor.js';
-import { linesOf } from '../../ops/shape/lines.js';
-import { eachElement, type Moving } from '../../ops/shape/movement.js';
-import type { ReductionAttrs } from '../../ops/shape/reduction.js';
-import type { SoftmaxAttrs } from '../../ops/softmax.js';
-import type { SplitAttrs } from '../../ops/split.js';
-import type { StridedSliceAttrs } from '../../ops/strided_slice.js';
-import type { TransposeAttrs } from '../../ops/transpose.js';
+} from '../../compiler/ops/resize_nearest_neighbor.js';
+import { linesOf } from '../../compiler/ops/shape/lines.js';
+import { eachElement, type Moving } from '../../compiler/ops/shape/movement.js';
+import type { ReductionAttrs } from '../../compiler/ops/shape/reduction.js';
+import type { SoftmaxAttrs } from '../../compiler/ops/softmax.js';
+import type { SplitAttrs } from '../../compiler/ops/split.js';
+import type { StridedSliceAttrs } from '../../compiler/ops/strided_slice.js';
+import type { TransposeAttrs } from '../../compiler/ops/transpose.js';
+import { BonsaiError } from '../../errors.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { select } from './windows.js';

@@ -1,5 +1,5 @@
 /** Pools read the elements inside the image alone: padding neither counts nor wins. */
-import type { PoolAttrs } from '../../ops/shape/pool.js';
+import type { PoolAttrs } from '../../compiler/ops/shape/pool.js';
 import type { TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { padded, padImage } from './windows.js';

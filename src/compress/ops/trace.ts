@@ -1,8 +1,9 @@
 /** The interface of a traced operator, and what several of them share. */
+
+import type { NodeView } from '../../compiler/ir/graph.js';
+import type { Activation } from '../../compiler/ops/arithmetic/quant.js';
+import { scalars } from '../../compiler/ops/scalar.js';
 import { BonsaiError } from '../../errors.js';
-import type { NodeView } from '../../ir/graph.js';
-import type { Activation } from '../../ops/arithmetic/quant.js';
-import { scalars } from '../../ops/scalar.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { traced } from './expression.js';
 

@@ -1,6 +1,6 @@
 /** A convolution of the image with zeros between its pixels, by the taps from last to first. */
-import { type TransposedAxis, transposedAxes } from '../../ops/shape/phases.js';
-import type { TransposeConvAttrs } from '../../ops/transpose_conv.js';
+import { type TransposedAxis, transposedAxes } from '../../compiler/ops/shape/phases.js';
+import type { TransposeConvAttrs } from '../../compiler/ops/transpose_conv.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { activate, operand, type Trace } from './trace.js';
 import { spread } from './windows.js';

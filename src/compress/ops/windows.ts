@@ -1,6 +1,6 @@
 /** Padding of convolutions and pools, as TensorFlow.js can differentiate it. */
-import { elementCount } from '../../ir/graph.js';
-import { type Pads, samePadding, type Window } from '../../ops/shape/window.js';
+import { elementCount } from '../../compiler/ir/graph.js';
+import { type Pads, samePadding, type Window } from '../../compiler/ops/shape/window.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 
 export interface Padded {

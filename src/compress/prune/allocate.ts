@@ -7,7 +7,7 @@
  * cost saved by damage done, pass through allocations that no other of the same cost undercuts in
  * damage (the relaxation of the multiple-choice knapsack problem; Sinha and Zoltners, 1979).
  */
-import type { TensorId } from '../../ir/graph.js';
+import type { TensorId } from '../../compiler/ir/graph.js';
 import type { LayerPruning, PruningPlan } from './masks.js';
 
 /** A way to prune a layer. */

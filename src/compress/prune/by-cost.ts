@@ -1,5 +1,5 @@
 /** Plans of pruning from what layers lose and what they cost on a target. */
-import type { Module } from '../../ir/graph.js';
+import type { Module } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { Cost, CostOf } from '../cost.js';
 import { allocate, type LayerOptions, type PruningOption } from './allocate.js';

@@ -1,5 +1,5 @@
 /** Layers that can be pruned, and where their weights lie. */
-import { type Graph, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type Node, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { nodeNames, weighted } from '../float-graph.js';
 
 /**

@@ -1,6 +1,7 @@
 /** Which weights go: scores and shares → masks. */
+
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Candidate, Masks } from '../candidate.js';
 import { withValues } from '../float-graph.js';
 import { isPrunedByDefault, type PrunableLayer, prunableLayers } from './layers.js';

@@ -1,6 +1,7 @@
 /** Which layers lose how much: by name, by one share of all, or by what it saves on the target. */
+
+import type { Graph } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import type { Graph } from '../../ir/graph.js';
 import type { Say } from '../../progress.js';
 import { moduleMaker } from '../assess.js';
 import type { Candidate } from '../candidate.js';

@@ -1,6 +1,7 @@
 /** When weights go: at once, or step by step while training; and what those that are left begin with. */
+
+import type { Graph, TensorId } from '../../compiler/ir/graph.js';
 import { InternalError } from '../../errors.js';
-import type { Graph, TensorId } from '../../ir/graph.js';
 import type { Candidate, Masks } from '../candidate.js';
 import { parametersOf, type Values, withValues } from '../float-graph.js';
 import type { TrainHooks } from '../train/loop.js';

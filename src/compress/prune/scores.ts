@@ -1,5 +1,5 @@
 /** How much each weight matters, by three measures; higher is more worth keeping. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import { type Dataset, subset } from '../data/dataset.js';
 import type { Values } from '../float-graph.js';

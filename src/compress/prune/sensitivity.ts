@@ -1,5 +1,5 @@
 /** What a model loses when one layer alone is pruned: layer by layer, share by share. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { rebatched } from '../float-graph.js';
 import { batchOf } from '../quantize/observe.js';

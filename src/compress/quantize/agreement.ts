@@ -1,5 +1,5 @@
 /** Whether a fake-quantized graph computes what the device does, element by element. */
-import { type Graph, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type Tensor, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
 import { integerRunner } from '../integer.js';

@@ -3,7 +3,7 @@
  * the mean of a channel; its bias takes the shift back. Measured on samples, layer by layer, each
  * behind layers that are corrected already.
  */
-import { type Graph, type Tensor, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type Tensor, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { type Values, weighted, withValues } from '../float-graph.js';
 import { elementsOf, type Tf } from '../tensorflow.js';

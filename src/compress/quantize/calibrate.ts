@@ -1,5 +1,5 @@
 /** Methods that choose the range of an activation's integers from a histogram of its values. */
-import { clamp } from '../../ops/arithmetic/quant.js';
+import { clamp } from '../../compiler/ops/arithmetic/quant.js';
 import type { Histogram } from './observe.js';
 import {
   type ActivationQuant,

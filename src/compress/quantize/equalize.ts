@@ -3,7 +3,7 @@
  * layers get equal ranges. A ReLU passes positive factors on, so a factor that one layer divides by
  * and the next multiplies with leaves the float model as it is.
  */
-import { type Graph, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type Node, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { channelsAlong, foldChannels, peak, weighted, withValues } from '../float-graph.js';
 
 interface Pair {

@@ -15,8 +15,8 @@ import {
   type TensorData,
   type TensorId,
   tensorOf,
-} from '../../ir/graph.js';
-import { isMoving } from '../../ops/index.js';
+} from '../../compiler/ir/graph.js';
+import { isMoving } from '../../compiler/ops/index.js';
 import { realValues, weighted, withValues } from '../float-graph.js';
 import { hasExactSums, integersOf, requantized } from '../integer.js';
 import { traceOf } from '../ops/index.js';

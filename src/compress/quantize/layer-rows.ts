@@ -6,11 +6,11 @@ import {
   type NodeView,
   type TensorId,
   viewOf,
-} from '../../ir/graph.js';
-import { conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
-import { depthwiseDims, depthwiseFilters } from '../../ops/depthwise_conv2d.js';
-import { rowFilters } from '../../ops/fully_connected.js';
-import type { Window, WindowDims } from '../../ops/shape/window.js';
+} from '../../compiler/ir/graph.js';
+import { conv2dDims, conv2dFilters } from '../../compiler/ops/conv2d.js';
+import { depthwiseDims, depthwiseFilters } from '../../compiler/ops/depthwise_conv2d.js';
+import { rowFilters } from '../../compiler/ops/fully_connected.js';
+import type { Window, WindowDims } from '../../compiler/ops/shape/window.js';
 import type { Dataset } from '../data/dataset.js';
 import { weighted } from '../float-graph.js';
 import { makeRandom, permutation, seedFor } from '../random.js';

@@ -1,6 +1,6 @@
 /** A float graph with scales → a module of integers, as TFLite's converter would have made it. */
-import { InternalError } from '../../errors.js';
-import { rangeOfType } from '../../ir/dtypes.js';
+
+import { rangeOfType } from '../../compiler/ir/dtypes.js';
 import {
   allocate,
   type Graph,
@@ -10,8 +10,9 @@ import {
   type Tensor,
   type TensorId,
   tensorOf,
-} from '../../ir/graph.js';
-import { clamp, roundHalfAwayFromZero } from '../../ops/arithmetic/quant.js';
+} from '../../compiler/ir/graph.js';
+import { clamp, roundHalfAwayFromZero } from '../../compiler/ops/arithmetic/quant.js';
+import { InternalError } from '../../errors.js';
 import { channelsAlong, weighted } from '../float-graph.js';
 import {
   type ActivationQuant,

@@ -1,5 +1,5 @@
 /** Where an int8 graph loses the signal of its float twin, layer by layer. */
-import { type Graph, type TensorData, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorData, tensorOf } from '../../compiler/ir/graph.js';
 import { type Dataset, subset } from '../data/dataset.js';
 import { realValues } from '../float-graph.js';
 import { integerRunner } from '../integer.js';

@@ -1,5 +1,5 @@
 /** Ranges of activations, from running a float graph over samples. */
-import { elementCount, type Graph, type TensorId } from '../../ir/graph.js';
+import { elementCount, type Graph, type TensorId } from '../../compiler/ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Tf, TfTensor } from '../tensorflow.js';
 import { type Hooks, type Runner, runnerOf } from '../trace.js';

@@ -1,5 +1,5 @@
 /** Post-training quantization: a float graph and samples → scales. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { nodeNames, weighted } from '../float-graph.js';
 import { type CalibrationMethod, calibrated } from './calibrate.js';
 import type { Observation } from './observe.js';

@@ -4,8 +4,8 @@
  * output. Layer by layer, each behind the rounded layers before it. Biases learn with it: a mean
  * error that the activation lets through is theirs to take away.
  */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
-import { type Activation, clamp } from '../../ops/arithmetic/quant.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
+import { type Activation, clamp } from '../../compiler/ops/arithmetic/quant.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';

@@ -1,6 +1,6 @@
 /** Which integers stand for which numbers: scales and zero points of a graph to be quantized. */
-import { BonsaiError } from '../../errors.js';
-import { rangeOfType } from '../../ir/dtypes.js';
+
+import { rangeOfType } from '../../compiler/ir/dtypes.js';
 import {
   at,
   type Graph,
@@ -9,9 +9,10 @@ import {
   type Tensor,
   type TensorId,
   tensorOf,
-} from '../../ir/graph.js';
-import { clamp } from '../../ops/arithmetic/quant.js';
-import { isMoving } from '../../ops/index.js';
+} from '../../compiler/ir/graph.js';
+import { clamp } from '../../compiler/ops/arithmetic/quant.js';
+import { isMoving } from '../../compiler/ops/index.js';
+import { BonsaiError } from '../../errors.js';
 import { foldChannels, magnitude, peak, weighted } from '../float-graph.js';
 
 /** Types of activations; weights are int8 with both. */

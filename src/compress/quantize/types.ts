@@ -2,8 +2,8 @@
  * Which layers run in int8 and which in int16. A kernel of 16x8 reads and writes int16, so a node
  * `quantize` stands between a tensor of one type and a layer of the other, and nowhere else.
  */
-import { BonsaiError } from '../../errors.js';
-import { hasWideForm } from '../../formats/tflite/writers.js';
+
+import { hasWideForm } from '../../compiler/formats/tflite/writers.js';
 import {
   at,
   type Graph,
@@ -11,9 +11,10 @@ import {
   type Node,
   type Tensor,
   type TensorId,
-} from '../../ir/graph.js';
-import { typesOf } from '../../ir/op.js';
-import { opOf } from '../../ops/index.js';
+} from '../../compiler/ir/graph.js';
+import { typesOf } from '../../compiler/ir/op.js';
+import { opOf } from '../../compiler/ops/index.js';
+import { BonsaiError } from '../../errors.js';
 import { nodeNames, weighted } from '../float-graph.js';
 import { type ActivationType, isCopying, type TensorTypes } from './scheme.js';
 

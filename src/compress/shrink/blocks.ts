@@ -1,7 +1,7 @@
 /** Residual blocks of a float graph: what a sum adds to the tensor that it passes on. */
-import { type Graph, type Node, type TensorId, tensorOf } from '../../ir/graph.js';
-import { renumber } from '../../passes/drop-unused-tensors.js';
-import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
+import { type Graph, type Node, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
+import { renumber } from '../../compiler/passes/drop-unused-tensors.js';
+import { removeDeadNodes } from '../../compiler/passes/remove-dead-nodes.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
 import { weighted } from '../float-graph.js';

@@ -1,5 +1,12 @@
 /** Which channels of a float graph can be removed, and what goes with each. */
-import { at, type Graph, type Node, type TensorId, tensorOf, viewOf } from '../../ir/graph.js';
+import {
+  at,
+  type Graph,
+  type Node,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../../compiler/ir/graph.js';
 import { follow } from './follow.js';
 import { Lines, type Slice } from './lines.js';
 

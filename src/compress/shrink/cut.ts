@@ -1,5 +1,5 @@
 /** Removes channels from a float graph: the graph that is left is smaller. */
-import { InternalError } from '../../errors.js';
+
 import {
   type Attrs,
   type AttrValue,
@@ -13,9 +13,10 @@ import {
   type TensorId,
   tensorOf,
   viewOf,
-} from '../../ir/graph.js';
-import { opOf } from '../../ops/index.js';
-import { take } from '../../passes/rewrite.js';
+} from '../../compiler/ir/graph.js';
+import { opOf } from '../../compiler/ops/index.js';
+import { take } from '../../compiler/passes/rewrite.js';
+import { InternalError } from '../../errors.js';
 import type { Candidate } from '../candidate.js';
 import type { Quantization } from '../quantize/scheme.js';
 import type { ChannelGroup } from './coupling.js';

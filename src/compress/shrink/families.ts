@@ -1,7 +1,13 @@
 /** Groups of channels that are alike, and the sizes of a graph without some of them. */
-import { liveness, type ModelSize, modelSize } from '../../analysis/index.js';
-import { elementCount, type Graph, type TensorId, tensorOf, viewOf } from '../../ir/graph.js';
-import { opOf } from '../../ops/index.js';
+import { liveness, type ModelSize, modelSize } from '../../compiler/analysis/index.js';
+import {
+  elementCount,
+  type Graph,
+  type TensorId,
+  tensorOf,
+  viewOf,
+} from '../../compiler/ir/graph.js';
+import { opOf } from '../../compiler/ops/index.js';
 import type { ChannelGroup } from './coupling.js';
 
 /** Groups with slices of the same lines: it costs the same to keep any of them. */

@@ -6,12 +6,12 @@ import {
   type Shape,
   type TensorId,
   tensorOf,
-} from '../../ir/graph.js';
-import type { Axis } from '../../ir/op.js';
-import { axesOf } from '../../ops/axes.js';
-import { isMoving, opOf } from '../../ops/index.js';
-import { eachElement, type Moving } from '../../ops/shape/movement.js';
-import type { StridedSliceAttrs } from '../../ops/strided_slice.js';
+} from '../../compiler/ir/graph.js';
+import type { Axis } from '../../compiler/ir/op.js';
+import { axesOf } from '../../compiler/ops/axes.js';
+import { isMoving, opOf } from '../../compiler/ops/index.js';
+import { eachElement, type Moving } from '../../compiler/ops/shape/movement.js';
+import type { StridedSliceAttrs } from '../../compiler/ops/strided_slice.js';
 import { channelsAlong } from '../float-graph.js';
 import type { Lines } from './lines.js';
 import { DisjointSets } from './sets.js';

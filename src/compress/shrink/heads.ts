@@ -1,6 +1,6 @@
 /** Where heads of attention come from: the dimension of a tensor that matrices are multiplied over. */
-import { type Graph, type TensorId, tensorOf, viewOf } from '../../ir/graph.js';
-import { axesOf } from '../../ops/axes.js';
+import { type Graph, type TensorId, tensorOf, viewOf } from '../../compiler/ir/graph.js';
+import { axesOf } from '../../compiler/ops/axes.js';
 
 /**
  * The axes of tensors that become the outer dimension of two computed operands of a batch_matmul,

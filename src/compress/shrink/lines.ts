@@ -1,5 +1,5 @@
 /** The lines along which tensors of a graph can be cut, and which positions on them go together. */
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { headAxes } from './heads.js';
 import { DisjointSets } from './sets.js';
 

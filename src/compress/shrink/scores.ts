@@ -1,5 +1,5 @@
 /** How much each group of channels matters; higher is more worth keeping. */
-import { elementCount, type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
+import { elementCount, type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { Dataset } from '../data/dataset.js';
 import { channelsAlong, parametersOf, weighted } from '../float-graph.js';

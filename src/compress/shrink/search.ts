@@ -1,5 +1,5 @@
 /** How many channels go from each family: the least harm at which what is wanted is met. */
-import type { Graph } from '../../ir/graph.js';
+import type { Graph } from '../../compiler/ir/graph.js';
 import { type Counts, type Family, resized, type Sizes, sizesOf } from './families.js';
 
 /**

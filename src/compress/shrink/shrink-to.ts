@@ -1,5 +1,5 @@
 /** Removes channels until a graph is as small or as fast as wanted. */
-import type { Graph } from '../../ir/graph.js';
+import type { Graph } from '../../compiler/ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import type { Cost } from '../cost.js';
 import { couplingOf, type KeptChannels } from './coupling.js';

@@ -1,6 +1,7 @@
 /** Pruning: weights that matter least become 0, at once or little by little while training goes on. */
+
+import type { Graph } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import type { Graph } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import { masksFor, pruned, prunedShares } from '../prune/masks.js';
 import { namedSettings, planFor } from '../prune/plan.js';

@@ -2,7 +2,7 @@
  * Post-training quantization: ranges by each method, equalization and bias correction. Each stays
  * that raises the signal to noise of the scores on the validation samples.
  */
-import type { Graph } from '../../ir/graph.js';
+import type { Graph } from '../../compiler/ir/graph.js';
 import { snrScorer } from '../assess.js';
 import type { Candidate } from '../candidate.js';
 import { biasCorrected, biasesOf } from '../quantize/bias.js';

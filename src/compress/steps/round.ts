@@ -1,6 +1,7 @@
 /** Learned rounding of quantized weights. */
+
+import { tensorOf } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { tensorOf } from '../../ir/graph.js';
 import { snrScorer } from '../assess.js';
 import { referenceOf } from '../candidate.js';
 import { biasCorrected, biasesOf } from '../quantize/bias.js';

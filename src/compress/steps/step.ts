@@ -1,5 +1,5 @@
 /** A step of compression: a function from candidate to candidate, with settings of its own. */
-import type { Graph } from '../../ir/graph.js';
+import type { Graph } from '../../compiler/ir/graph.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import type { CostOf } from '../cost.js';

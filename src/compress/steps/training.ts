@@ -1,7 +1,7 @@
 /** What steps that train have in common: the settings, the progress, and the notes. */
 
+import type { Graph } from '../../compiler/ir/graph.js';
 import { InternalError } from '../../errors.js';
-import type { Graph } from '../../ir/graph.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import { originalTeacher, type StepSettings } from '../recipe.js';

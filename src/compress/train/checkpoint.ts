@@ -1,10 +1,10 @@
 /** The state of a long job in one file, which is whole at any moment. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
+import { rawBytes } from '../../compiler/ir/graph.js';
 import { writeWhole } from '../../durable.js';
 import { writing } from '../../errors.js';
 import { hasName, makeFolders, readInput } from '../../files.js';
-import { rawBytes } from '../../ir/graph.js';
 
 export interface Checkpoint {
   /** What was done so far, as plain data. */

@@ -1,6 +1,7 @@
 /** Trains a float graph: with labels or teachers, dense or pruned, in float32 or fake-quantized. */
+
+import { elementCount } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { elementCount } from '../../ir/graph.js';
 import type { Candidate } from '../candidate.js';
 import { type Augmentation, augmentationOf } from '../data/augment.js';
 import { type Dataset, subset } from '../data/dataset.js';

@@ -1,6 +1,7 @@
 /** Distillation inside the graph: a student's tensors become like those of its teacher. */
+
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { weighted } from '../float-graph.js';
 import { makeRandom, seedFor } from '../random.js';
 import type { Tf, TfTensor, TfVariable } from '../tensorflow.js';

@@ -1,6 +1,7 @@
 /** What a step of training lowers: differences from labels and from teachers. */
+
+import { type Graph, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { type Graph, type TensorId, tensorOf } from '../../ir/graph.js';
 import { type Dataset, rowsAt } from '../data/dataset.js';
 import { rebatched } from '../float-graph.js';
 import type { FakeQuantizer } from '../quantize/fake.js';

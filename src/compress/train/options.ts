@@ -1,6 +1,7 @@
 /** What training can be asked for. */
+
+import type { Graph } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import type { Graph } from '../../ir/graph.js';
 import type { Masks } from '../candidate.js';
 import type { AugmentSetting } from '../data/augment.js';
 import type { Dataset } from '../data/dataset.js';

@@ -1,6 +1,7 @@
 /** What changes during training: variables, masks, and how far it has come. */
+
+import { elementCount, type Shape, type TensorId, tensorOf } from '../../compiler/ir/graph.js';
 import { InternalError } from '../../errors.js';
-import { elementCount, type Shape, type TensorId, tensorOf } from '../../ir/graph.js';
 import type { Candidate, Masks } from '../candidate.js';
 import { parametersOf, type Values, withValues } from '../float-graph.js';
 import { type FakeQuantizer, fakeQuantizer } from '../quantize/fake.js';

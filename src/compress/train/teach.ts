@@ -1,6 +1,7 @@
 /** What teachers say about samples. */
+
+import { type Graph, tensorOf } from '../../compiler/ir/graph.js';
 import { BonsaiError } from '../../errors.js';
-import { type Graph, tensorOf } from '../../ir/graph.js';
 import type { Dataset } from '../data/dataset.js';
 import { batchOf } from '../quantize/observe.js';
 import { type Answer, answerOf, outputSizes, type Wanted } from '../task.js';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
+import type { Shape } from '../../../src/compiler/ir/graph.js';
 import { type AugmentKind, augment, augmentKinds } from '../../../src/compress/data/augment.js';
 import { makeRandom } from '../../../src/compress/random.js';
-import type { Shape } from '../../../src/ir/graph.js';
 
 /** Random numbers that are known: the last is repeated. */
 const fixed = (...values: number[]) => {

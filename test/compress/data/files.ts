@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Shape } from '../../../src/ir/graph.js';
-import { rawBytes } from '../../../src/ir/graph.js';
+import type { Shape } from '../../../src/compiler/ir/graph.js';
+import { rawBytes } from '../../../src/compiler/ir/graph.js';
 
 type Numbers = Float32Array | Float64Array | Uint8Array | Int32Array | BigInt64Array | Uint16Array;
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Graph } from '../../../src/compiler/ir/graph.js';
 import type { Candidate } from '../../../src/compress/candidate.js';
 import { agreement, classesOf, floatAnswers } from '../../../src/compress/score.js';
 import { loadBackend, type Tf, type TfTensor } from '../../../src/compress/tensorflow.js';
@@ -11,7 +12,6 @@ import {
 import { attentionLoss, pairsOf } from '../../../src/compress/train/match.js';
 import { makeObjective } from '../../../src/compress/train/objective.js';
 import { BonsaiError } from '../../../src/errors.js';
-import type { Graph } from '../../../src/ir/graph.js';
 import { FloatNetwork } from '../../support/float-network.js';
 import { squares, squaresNetwork } from '../../support/squares.js';
 

@@ -9,6 +9,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { type Graph, type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
 import type { Candidate } from '../../../src/compress/candidate.js';
 import { subset } from '../../../src/compress/data/dataset.js';
 import { lower } from '../../../src/compress/quantize/lower.js';
@@ -32,7 +33,6 @@ import {
   trainDefaults,
 } from '../../../src/compress/train/loop.js';
 import { BonsaiError } from '../../../src/errors.js';
-import { type Graph, type Module, mainGraph } from '../../../src/ir/graph.js';
 import { FloatNetwork } from '../../support/float-network.js';
 import { squares, squaresNetwork } from '../../support/squares.js';
 

@@ -2,16 +2,19 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { emitProgram } from '../../../src/codegen/program.js';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
-import type { Facts, Optimize } from '../../../src/ir/op.js';
-import { type Finish, finishOf } from '../../../src/kernels/dsp/finish.js';
-import { matchesOf } from '../../../src/kernels/index.js';
-import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
-import { floatRequantizers, integerRequantizers } from '../../../src/ops/arithmetic/float-scale.js';
-import { clamp, floatOfBits } from '../../../src/ops/arithmetic/quant.js';
-import { packageTemplates } from '../../../src/project/templates.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import { packageTemplates } from '../../../src/boards/project/templates.js';
+import { emitProgram } from '../../../src/compiler/codegen/program.js';
+import { type Module, mainGraph, viewOf } from '../../../src/compiler/ir/graph.js';
+import type { Facts, Optimize } from '../../../src/compiler/ir/op.js';
+import { type Finish, finishOf } from '../../../src/compiler/kernels/dsp/finish.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
+import { finish, type OutputStage } from '../../../src/compiler/ops/arithmetic/accumulation.js';
+import {
+  floatRequantizers,
+  integerRequantizers,
+} from '../../../src/compiler/ops/arithmetic/float-scale.js';
+import { clamp, floatOfBits } from '../../../src/compiler/ops/arithmetic/quant.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';

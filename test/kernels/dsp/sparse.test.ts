@@ -1,15 +1,15 @@
 /** Kernels that skip weights at 0 by the DSP extension: their stream, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import type { Module } from '../../../src/ir/graph.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import type { Module } from '../../../src/compiler/ir/graph.js';
 import {
   entriesOf,
   isWithinReach,
   type StreamLoop,
   storedEntries,
   streamOf,
-} from '../../../src/kernels/encoding/stream.js';
+} from '../../../src/compiler/kernels/encoding/stream.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

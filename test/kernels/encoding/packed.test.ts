@@ -1,11 +1,11 @@
 /** Weights as positions and values: what is written is read, and kernels compute with it. */
 
 import { expect } from 'chai';
-import { type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
-import { decode, encode, type PackedChoice } from '../../../src/kernels/encoding/index.js';
-import { packedChoices } from '../../../src/kernels/encoding/packed.js';
-import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
-import { matchesOf } from '../../../src/kernels/index.js';
+import { type Module, mainGraph, viewOf } from '../../../src/compiler/ir/graph.js';
+import { decode, encode, type PackedChoice } from '../../../src/compiler/kernels/encoding/index.js';
+import { packedChoices } from '../../../src/compiler/kernels/encoding/packed.js';
+import type { WeightRows } from '../../../src/compiler/kernels/encoding/positions.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -3,12 +3,16 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Module, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
-import { pairCodes, pairTable } from '../../../src/kernels/encoding/pair-code.js';
-import { decodePairs, encodePairs, pairChoice } from '../../../src/kernels/encoding/pairs.js';
-import type { WeightRows } from '../../../src/kernels/encoding/positions.js';
-import { matchesOf } from '../../../src/kernels/index.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import { type Module, mainGraph, type Node, viewOf } from '../../../src/compiler/ir/graph.js';
+import { pairCodes, pairTable } from '../../../src/compiler/kernels/encoding/pair-code.js';
+import {
+  decodePairs,
+  encodePairs,
+  pairChoice,
+} from '../../../src/compiler/kernels/encoding/pairs.js';
+import type { WeightRows } from '../../../src/compiler/kernels/encoding/positions.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -1,8 +1,8 @@
 /** Windows of one tap over one row: which of them are a row of pixels, by every kernel. */
 
 import { expect } from 'chai';
-import type { Attrs, Module } from '../../../src/ir/graph.js';
-import { kernelsOf } from '../../../src/kernels/index.js';
+import type { Attrs, Module } from '../../../src/compiler/ir/graph.js';
+import { kernelsOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { applyHighMultiply, highMultiply } from '../../../src/kernels/layout/high-multiply.js';
-import { finish } from '../../../src/ops/arithmetic/accumulation.js';
+import {
+  applyHighMultiply,
+  highMultiply,
+} from '../../../src/compiler/kernels/layout/high-multiply.js';
+import { finish } from '../../../src/compiler/ops/arithmetic/accumulation.js';
 import { runs } from '../../support/runs.js';
 
 const stages = fc

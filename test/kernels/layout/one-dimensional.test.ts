@@ -1,7 +1,7 @@
 /** Images of one row or one column: kernels turn one into the other where they are better at it. */
 import { expect } from 'chai';
-import type { Attrs, Module, Shape } from '../../../src/ir/graph.js';
-import { asColumn, asRow } from '../../../src/kernels/layout/convolution.js';
+import type { Attrs, Module, Shape } from '../../../src/compiler/ir/graph.js';
+import { asColumn, asRow } from '../../../src/compiler/kernels/layout/convolution.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

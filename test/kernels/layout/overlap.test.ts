@@ -1,7 +1,11 @@
 /** Leads of windowed kernels against memory, byte by byte: safe from the lead on, not below it. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Walk, type WindowShape, windowLead } from '../../../src/kernels/layout/overlap.js';
+import {
+  type Walk,
+  type WindowShape,
+  windowLead,
+} from '../../../src/compiler/kernels/layout/overlap.js';
 import { runs } from '../../support/runs.js';
 
 function shapeOf(

@@ -1,8 +1,8 @@
 /** 1×1 convolutions over a single row that do not take its pixels one after the other. */
 
 import { expect } from 'chai';
-import type { Module } from '../../../src/ir/graph.js';
-import { kernelsOf } from '../../../src/kernels/index.js';
+import type { Module } from '../../../src/compiler/ir/graph.js';
+import { kernelsOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

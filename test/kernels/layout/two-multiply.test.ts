@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { applyTwoMultiply, twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
-import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
-import { floatMultiplier } from '../../../src/ops/arithmetic/float-scale.js';
+import {
+  applyTwoMultiply,
+  twoMultiply,
+} from '../../../src/compiler/kernels/layout/two-multiply.js';
+import { finish, type OutputStage } from '../../../src/compiler/ops/arithmetic/accumulation.js';
+import { floatMultiplier } from '../../../src/compiler/ops/arithmetic/float-scale.js';
 import { Random } from '../../support/module.js';
 import { tyingScale } from '../../support/operands.js';
 import { runs } from '../../support/runs.js';

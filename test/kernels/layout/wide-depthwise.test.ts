@@ -1,9 +1,15 @@
 /** Depthwise layers of int16 by int8, and convolutions that are such: in C, on a simulated board, and where they apply. */
 import { expect } from 'chai';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Attrs, elementCount, type Module, mainGraph, viewOf } from '../../../src/ir/graph.js';
-import { matchesOf } from '../../../src/kernels/index.js';
-import { loadTarget } from '../../../src/target/index.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import { loadTarget } from '../../../src/boards/target/index.js';
+import {
+  type Attrs,
+  elementCount,
+  type Module,
+  mainGraph,
+  viewOf,
+} from '../../../src/compiler/ir/graph.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

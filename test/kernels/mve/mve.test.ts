@@ -1,10 +1,10 @@
 /** Kernels for Helium: in C on this machine, and as vectors on a simulated Cortex-M55. */
 import { expect } from 'chai';
-import { emitProgram } from '../../../src/codegen/program.js';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Attrs, type Module, mainGraph, type Quant } from '../../../src/ir/graph.js';
-import type { Facts } from '../../../src/ir/op.js';
-import { packageTemplates } from '../../../src/project/templates.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import { packageTemplates } from '../../../src/boards/project/templates.js';
+import { emitProgram } from '../../../src/compiler/codegen/program.js';
+import { type Attrs, type Module, mainGraph, type Quant } from '../../../src/compiler/ir/graph.js';
+import type { Facts } from '../../../src/compiler/ir/op.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';

@@ -1,12 +1,17 @@
 /** Kernels that skip weights at 0 by gathers of Helium: their streams, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { analyse } from '../../../src/analysis/index.js';
-import { qemuCommand } from '../../../src/device/qemu.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
-import { type Gathered, reachOf, stepsOf, streamOf } from '../../../src/kernels/mve/gathers.js';
-import { makePlan } from '../../../src/plan/index.js';
-import { loadTarget } from '../../../src/target/index.js';
+import { qemuCommand } from '../../../src/boards/device/qemu.js';
+import { loadTarget } from '../../../src/boards/target/index.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
+import {
+  type Gathered,
+  reachOf,
+  stepsOf,
+  streamOf,
+} from '../../../src/compiler/kernels/mve/gathers.js';
+import { makePlan } from '../../../src/compiler/plan/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -1,5 +1,6 @@
 /** Copies by words, halves and bytes: in C under sanitizers, and where loads must be aligned. */
 import { expect } from 'chai';
+import { loadTarget } from '../../../src/boards/target/index.js';
 import {
   type Attrs,
   elementCount,
@@ -8,9 +9,8 @@ import {
   type Node,
   type Shape,
   viewOf,
-} from '../../../src/ir/graph.js';
-import { matchesOf } from '../../../src/kernels/index.js';
-import { loadTarget } from '../../../src/target/index.js';
+} from '../../../src/compiler/ir/graph.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

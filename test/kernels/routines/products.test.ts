@@ -4,7 +4,7 @@ import {
   type Factor,
   type ProductCycles,
   planProducts,
-} from '../../../src/kernels/routines/products.js';
+} from '../../../src/compiler/kernels/routines/products.js';
 import { runs } from '../../support/runs.js';
 
 const x = 1000003;

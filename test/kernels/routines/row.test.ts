@@ -1,7 +1,7 @@
 /** Which layers are rows whose weights are code: those of one pixel under a window of the whole image. */
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { type Attrs, type Module, mainGraph } from '../../../src/ir/graph.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Attrs, type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant } from '../../support/module.js';
 import { simplePlan } from '../../support/plan.js';
 import { fused } from '../../support/residual.js';

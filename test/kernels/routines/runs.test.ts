@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { cutRuns, type LaneRange } from '../../../src/kernels/routines/runs.js';
+import { cutRuns, type LaneRange } from '../../../src/compiler/kernels/routines/runs.js';
 import { runs } from '../../support/runs.js';
 
 /** The fewest runs over all ways to cut; Infinity where there is none. */

@@ -1,8 +1,8 @@
 /** Weights as RV32IM code: how much of it there is. What it computes: rv32.test.ts. */
 import { expect } from 'chai';
-import { twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
-import { codeConvolution } from '../../../src/kernels/rv32/convolution.js';
-import { codeRow } from '../../../src/kernels/rv32/row-code.js';
+import { twoMultiply } from '../../../src/compiler/kernels/layout/two-multiply.js';
+import { codeConvolution } from '../../../src/compiler/kernels/rv32/convolution.js';
+import { codeRow } from '../../../src/compiler/kernels/rv32/row-code.js';
 
 const any = { min: -128, max: 127 };
 

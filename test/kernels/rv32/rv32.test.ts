@@ -1,11 +1,11 @@
 /** Kernels for RV32IM: in C (twins of the routines) under sanitizers, and on the simulated ESP32-C3. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
+import { loadTarget } from '../../../src/boards/target/index.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
+import type { XipModel } from '../../../src/compiler/plan/types.js';
 import { compile } from '../../../src/pipeline.js';
-import type { XipModel } from '../../../src/plan/types.js';
-import { loadTarget } from '../../../src/target/index.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { GraphBuilder, perChannelQuant, Random } from '../../support/module.js';

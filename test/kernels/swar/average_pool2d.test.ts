@@ -1,9 +1,9 @@
 /** Means of four channels at once: the reciprocal for every sum, and the kernel in C. */
 
 import { expect } from 'chai';
-import { type Attrs, mainGraph, type Node, viewOf } from '../../../src/ir/graph.js';
-import { matchesOf } from '../../../src/kernels/index.js';
-import { reciprocalOf } from '../../../src/kernels/swar/average_pool2d.js';
+import { type Attrs, mainGraph, type Node, viewOf } from '../../../src/compiler/ir/graph.js';
+import { matchesOf } from '../../../src/compiler/kernels/index.js';
+import { reciprocalOf } from '../../../src/compiler/kernels/swar/average_pool2d.js';
 import { GraphBuilder, perTensorQuant } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 import { contextOf, defaults, simplePlan } from '../../support/plan.js';

@@ -1,9 +1,9 @@
 /** The kernels whose channels or pixels share words: on the simulated board, and with full lanes in C. */
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { emitProgram } from '../../../src/codegen/program.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
-import { packageTemplates } from '../../../src/project/templates.js';
+import { packageTemplates } from '../../../src/boards/project/templates.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { emitProgram } from '../../../src/compiler/codegen/program.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { GraphBuilder, mergeModules, perTensorQuant, Random } from '../../support/module.js';

@@ -1,9 +1,13 @@
 /** Weights in lanes: the table read back in 32-bit arithmetic, with inputs that fill the lanes. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { longestRun } from '../../../src/kernels/layout/pixel-tiles.js';
-import { channelsPerUnit, type LaneTable, laneTable } from '../../../src/kernels/swar/lanes.js';
-import type { Range } from '../../../src/ops/arithmetic/bounds.js';
+import { longestRun } from '../../../src/compiler/kernels/layout/pixel-tiles.js';
+import {
+  channelsPerUnit,
+  type LaneTable,
+  laneTable,
+} from '../../../src/compiler/kernels/swar/lanes.js';
+import type { Range } from '../../../src/compiler/ops/arithmetic/bounds.js';
 import { runs } from '../../support/runs.js';
 
 /** Sums of all channels of a table over one row, as the kernel computes them. */

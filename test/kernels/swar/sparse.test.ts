@@ -1,9 +1,9 @@
 /** Kernels that skip weights at 0 without SIMD: their streams, their C, their assembly. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { sparsePixelStream } from '../../../src/kernels/swar/sparse-pixels.js';
-import { type SparseChannel, streamWords } from '../../../src/kernels/swar/sparse-row.js';
-import type { Range } from '../../../src/ops/arithmetic/bounds.js';
+import { sparsePixelStream } from '../../../src/compiler/kernels/swar/sparse-pixels.js';
+import { type SparseChannel, streamWords } from '../../../src/compiler/kernels/swar/sparse-row.js';
+import type { Range } from '../../../src/compiler/ops/arithmetic/bounds.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

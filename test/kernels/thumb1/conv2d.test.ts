@@ -1,8 +1,8 @@
 /** The kernel around the code: random layers as firmware on the simulated board. */
 
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { randomLayer } from '../../support/layers.js';
 import { Random } from '../../support/module.js';

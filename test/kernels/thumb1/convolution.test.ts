@@ -1,9 +1,9 @@
 /** Weights as code, run on the simulated core, against the definition. */
 import { expect } from 'chai';
-import { twoMultiply } from '../../../src/kernels/layout/two-multiply.js';
-import type { CodedTap } from '../../../src/kernels/routines/coded.js';
-import { codeConvolution } from '../../../src/kernels/thumb1/convolution.js';
-import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
+import { twoMultiply } from '../../../src/compiler/kernels/layout/two-multiply.js';
+import type { CodedTap } from '../../../src/compiler/kernels/routines/coded.js';
+import { codeConvolution } from '../../../src/compiler/kernels/thumb1/convolution.js';
+import { finish, type OutputStage } from '../../../src/compiler/ops/arithmetic/accumulation.js';
 import { Random } from '../../support/module.js';
 import { assemble } from '../../support/thumb.js';
 

@@ -4,10 +4,10 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Attrs, elementCount, type Module } from '../../../src/ir/graph.js';
-import { isExact } from '../../../src/kernels/thumb1/depthwise.js';
-import { depthwiseToConvolution } from '../../../src/passes/depthwise-to-convolution.js';
-import { eachGraph } from '../../../src/passes/rewrite.js';
+import { type Attrs, elementCount, type Module } from '../../../src/compiler/ir/graph.js';
+import { isExact } from '../../../src/compiler/kernels/thumb1/depthwise.js';
+import { depthwiseToConvolution } from '../../../src/compiler/passes/depthwise-to-convolution.js';
+import { eachGraph } from '../../../src/compiler/passes/rewrite.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

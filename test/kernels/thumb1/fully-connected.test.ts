@@ -1,8 +1,8 @@
 /** Dot products of two inputs a word: in C, on the simulated RP2040, and where bounds end. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Module } from '../../../src/ir/graph.js';
-import { isExact } from '../../../src/kernels/thumb1/fully-connected.js';
+import type { Module } from '../../../src/compiler/ir/graph.js';
+import { isExact } from '../../../src/compiler/kernels/thumb1/fully-connected.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

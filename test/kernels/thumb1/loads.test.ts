@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { planLoads } from '../../../src/kernels/thumb1/loads.js';
+import { planLoads } from '../../../src/compiler/kernels/thumb1/loads.js';
 import { runs } from '../../support/runs.js';
 
 describe('loads of packed words', () => {

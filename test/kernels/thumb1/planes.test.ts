@@ -1,8 +1,8 @@
 /** Rows that look up sums of weights plane by plane: in C (twins of the routines), on the simulated RP2040. */
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
-import { canCodePlanes, codePlanes } from '../../../src/kernels/thumb1/plane-code.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
+import { canCodePlanes, codePlanes } from '../../../src/compiler/kernels/thumb1/plane-code.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

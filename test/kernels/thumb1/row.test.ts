@@ -1,9 +1,9 @@
 /** Rows whose weights are Thumb code: in C (twins of the routines), on the simulated RP2040, and how much code. */
 import { expect } from 'chai';
-import { analyse } from '../../../src/analysis/index.js';
-import { type Module, mainGraph } from '../../../src/ir/graph.js';
-import type { TwoMultiply } from '../../../src/kernels/layout/two-multiply.js';
-import { codeRow } from '../../../src/kernels/thumb1/row-code.js';
+import { analyse } from '../../../src/compiler/analysis/index.js';
+import { type Module, mainGraph } from '../../../src/compiler/ir/graph.js';
+import type { TwoMultiply } from '../../../src/compiler/kernels/layout/two-multiply.js';
+import { codeRow } from '../../../src/compiler/kernels/thumb1/row-code.js';
 import { expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';

@@ -1,6 +1,6 @@
 /** Depthwise 3×3 windows that slide down a plane: in C on this machine. */
 import fc from 'fast-check';
-import type { Module } from '../../../src/ir/graph.js';
+import type { Module } from '../../../src/compiler/ir/graph.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import { expectSameBits } from '../../support/native.js';
 

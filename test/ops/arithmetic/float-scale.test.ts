@@ -4,13 +4,13 @@ import {
   type FloatChannel,
   floatScale,
   requantizer,
-} from '../../../src/ops/arithmetic/float-scale.js';
+} from '../../../src/compiler/ops/arithmetic/float-scale.js';
 import {
   clamp,
   multiplyByQuantizedMultiplier,
   type Rounding,
   roundHalfToEven,
-} from '../../../src/ops/arithmetic/quant.js';
+} from '../../../src/compiler/ops/arithmetic/quant.js';
 import { runs } from '../../support/runs.js';
 
 const { fround } = Math;

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { render } from '../../../src/boards/project/templates.js';
 import {
   frexp,
   type Multiplier,
@@ -9,8 +10,7 @@ import {
   quantizeMultiplier,
   type Rounding,
   roundHalfAwayFromZero,
-} from '../../../src/ops/arithmetic/quant.js';
-import { render } from '../../../src/project/templates.js';
+} from '../../../src/compiler/ops/arithmetic/quant.js';
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
 import { inTemporaryDirectory, warnings } from '../../support/native.js';

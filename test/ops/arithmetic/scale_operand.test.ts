@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { multiplyByQuantizedMultiplier } from '../../../src/ops/arithmetic/quant.js';
-import { render } from '../../../src/project/templates.js';
+import { render } from '../../../src/boards/project/templates.js';
+import { multiplyByQuantizedMultiplier } from '../../../src/compiler/ops/arithmetic/quant.js';
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
 import { inTemporaryDirectory, warnings } from '../../support/native.js';

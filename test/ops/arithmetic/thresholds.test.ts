@@ -1,7 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { finish, type OutputStage } from '../../../src/ops/arithmetic/accumulation.js';
-import { agrees, isTieFree, thresholdsOf } from '../../../src/ops/arithmetic/thresholds.js';
+import { finish, type OutputStage } from '../../../src/compiler/ops/arithmetic/accumulation.js';
+import {
+  agrees,
+  isTieFree,
+  thresholdsOf,
+} from '../../../src/compiler/ops/arithmetic/thresholds.js';
 import { runs } from '../../support/runs.js';
 
 const stageOf = (part: Partial<OutputStage> & { multiplier: number; shift: number }) => ({

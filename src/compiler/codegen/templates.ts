@@ -1,0 +1,224 @@
+/**
+ * Handlebars in strict mode: a name that the context lacks is an error everywhere.
+ *
+ * `strict` alone covers `{{n}}` but not `{{#if n}}` and `{{#each n}}` (measured on 4.7), so a Proxy
+ * around the context throws on a missing name.
+ *
+ * A template is composed of others when it is rendered:
+ *
+ *     {{use "portable/dot4"}}(acc, in, weights, depth);       calls a helper, a C function
+ *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
+ *     {{> dsp/parts/multiply_step shape="pair"}}               is text of templates/kernels/dsp/parts
+ *
+ * A helper is templates/kernels/<isa>/support/<name>.hbs; a program contains each called helper
+ * once.
+ */
+import Handlebars from 'handlebars';
+import { InternalError } from '../../errors.js';
+
+/**
+ * Values that a template may use: ready text, booleans, and lists of them. Numbers go through c.ts.
+ */
+export type TemplateValue =
+  | string
+  | boolean
+  | readonly TemplateValue[]
+  | { readonly [name: string]: TemplateValue };
+export type Context = { readonly [name: string]: TemplateValue };
+
+/** The header of helpers whose name has no instruction set: {{use "memcpy"}}. */
+const library = 'string.h';
+
+/** A C function that templates call: its template, and the parameters that choose its text. */
+interface Helper {
+  /** Its name in C: the template's name and each parameter, so names are distinct. */
+  readonly name: string;
+  readonly path: string;
+  readonly parameters: Context;
+}
+
+type Render = (context: Context, helpers?: Helper[]) => string;
+
+/** The texts of templates, by their path without extension: 'kernels/portable/max_pool2d'. */
+export class Templates {
+  private readonly handlebars = Handlebars.create();
+  private readonly loaded = new Map<string, Render>();
+  private readonly registered = new Set<string>();
+
+  constructor(private readonly texts: ReadonlyMap<string, string>) {
+    this.handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
+      const helper = this.helperOf(template, options.hash as Context);
+      options.data.helpers.push(helper);
+      return helper.name;
+    });
+    this.handlebars.registerHelper('is', is);
+    this.handlebars.registerHelper('places', places);
+  }
+
+  /** A template's text. @throws InternalError when the template or a name is missing */
+  render(path: string, context: Context, helpers: Helper[] = []): string {
+    let made = this.loaded.get(path);
+    if (made === undefined) {
+      const text = this.texts.get(path);
+      if (text === undefined) throw new InternalError('codegen', `no template "${path}"`);
+      made = this.compile(text, path);
+      this.loaded.set(path, made);
+    }
+    return made(context, helpers);
+  }
+
+  /** The C function that a template's call names. */
+  helperOf(template: string, parameters: Context): Helper {
+    const at = template.lastIndexOf('/');
+    if (at < 0) return { name: template, path: library, parameters: {} };
+    const base = template.slice(at + 1);
+    const folder = `kernels/${template.slice(0, at)}/support`;
+    const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
+    const name = [base, ...words].join('_');
+    // Texts that have nothing in common are separate files, named like their functions.
+    const path = this.texts.has(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
+    return { name, path, parameters };
+  }
+
+  /** A template's text as a function; error messages use `name`. */
+  compile(text: string, name: string): Render {
+    this.registerPartials(text);
+    const template = this.handlebars.compile<Context>(text, {
+      noEscape: true,
+      strict: true,
+      knownHelpersOnly: true,
+      knownHelpers: { use: true, is: true, places: true },
+      explicitPartialContext: true,
+    });
+    return (context, helpers = []) => {
+      try {
+        return template(guarded(context, name) as Context, { data: { helpers } });
+      } catch (error) {
+        if (error instanceof InternalError) throw error;
+        throw new InternalError('codegen', `template "${name}": ${(error as Error).message}`);
+      }
+    };
+  }
+
+  private registerPartials(text: string): void {
+    const partials = new Partials();
+    partials.accept(this.handlebars.parse(text));
+    for (const name of partials.names) {
+      if (this.registered.has(name)) continue;
+      this.registered.add(name);
+      const partial = this.texts.get(`kernels/${name}`);
+      if (partial === undefined) throw new InternalError('codegen', `no partial "${name}"`);
+      this.handlebars.registerPartial(name, partial);
+      this.registerPartials(partial);
+    }
+  }
+}
+
+/** Rendered C, and the helpers that it calls, each after the helpers that it calls itself. */
+export class Composition {
+  private readonly visited = new Set<string>();
+  private readonly texts: string[] = [];
+  private callsLibrary = false;
+
+  constructor(private readonly templates: Templates) {}
+
+  /** Renders a template and keeps its helpers. @throws InternalError as `Templates.render` does */
+  render(path: string, context: Context): string {
+    const helpers: Helper[] = [];
+    const text = this.templates.render(path, context, helpers);
+    for (const helper of helpers) this.add(helper);
+    return text;
+  }
+
+  /** The name of a helper without parameters, which the program contains from now on. */
+  use(template: string): string {
+    const helper = this.templates.helperOf(template, {});
+    this.add(helper);
+    return helper.name;
+  }
+
+  /** The helpers of everything rendered, in an order that C can compile. */
+  get helpers(): readonly string[] {
+    return this.texts;
+  }
+
+  /** Whether the rendered C calls functions of <string.h>. */
+  get usesString(): boolean {
+    return this.callsLibrary;
+  }
+
+  private add({ name, path, parameters }: Helper): void {
+    if (path === library) {
+      this.callsLibrary = true;
+      return;
+    }
+    const key = `${path} ${name}`;
+    if (this.visited.has(key)) return;
+    this.visited.add(key);
+    const text = this.render(path, { ...parameters, name });
+    this.texts.push(`${text.trimEnd()}\n`);
+  }
+}
+
+/** Handlebars lists parameters in reverse order. */
+function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [string, T])[] {
+  return Object.entries(hash).reverse();
+}
+
+function wordsOf(key: string, value: TemplateValue | undefined): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value === 'boolean') return value ? [key] : [];
+  throw new InternalError('codegen', `a helper's parameter "${key}" is missing`);
+}
+
+/** {{#is shape "pair"}}…{{else}}…{{/is}} */
+function is(this: unknown, value: unknown, text: string, options: Handlebars.HelperOptions) {
+  if (typeof value !== 'string') throw new InternalError('codegen', `no text to be "${text}"`);
+  return value === text ? options.fn(this) : options.inverse(this);
+}
+
+/**
+ * {{places "walk" zero="0" step="4"}}: asserts the byte offsets at which assembly reads these
+ * fields of the struct.
+ */
+function places(struct: string, options: Handlebars.HelperOptions): string {
+  return entriesOf(options.hash as Readonly<Record<string, string>>)
+    .map(([field, bytes]) => {
+      const place = `offsetof(struct ${struct}, ${field}) == ${bytes}`;
+      return `_Static_assert(${place}, "${field}");`;
+    })
+    .join('\n');
+}
+
+/** Finds the partials that a template names. */
+class Partials extends Handlebars.Visitor {
+  readonly names: string[] = [];
+
+  override PartialStatement(partial: hbs.AST.PartialStatement): void {
+    this.names.push((partial.name as hbs.AST.PathExpression).original);
+    super.PartialStatement(partial);
+  }
+}
+
+/** Names that Handlebars itself reads from contexts, to compare them and to find safe strings. */
+const asked: ReadonlySet<string> = new Set(['toHTML', 'toString', 'valueOf']);
+
+/** `value`, in which each object throws if a missing name is read. */
+function guarded(value: TemplateValue, template: string): TemplateValue {
+  if (Array.isArray(value)) return value.map((item: TemplateValue) => guarded(item, template));
+  if (typeof value !== 'object') return value;
+  const inner = Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, guarded(item, template)]),
+  );
+  return new Proxy(inner, {
+    get(target, name) {
+      if (typeof name === 'symbol' || asked.has(name) || Object.hasOwn(target, name)) {
+        return Reflect.get(target, name);
+      }
+      throw new InternalError(
+        'codegen',
+        `template "${template}" names "${name}", which is missing`,
+      );
+    },
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * The kernels that can compute each step, with their cycles, bytes of flash and bytes of the arena.
+ */
+
+import { InternalError } from '../../../errors.js';
+import { zeroShare } from '../../analysis/sparsity.js';
+import { at, type NodeView } from '../../ir/graph.js';
+import { matchesOf } from '../../kernels/index.js';
+import type { KernelCall, KernelContext, Match } from '../../kernels/variant.js';
+import { callBytes, functionKey, withoutShared } from '../schedule/lower.js';
+import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/parts.js';
+import { kernelBytesOf } from './code-size.js';
+import type { Alternative, CodeUnit, StepAlternatives } from './prices.js';
+
+/** Approximate cost of handing the second core its half and waiting for it. */
+const handOverCycles = 200;
+
+/** The kernels that can compute a node. */
+export interface Candidates {
+  readonly view: NodeView;
+  /** In the order of the operator's list; each variant on one core, then on two. */
+  readonly implementations: readonly Implementation[];
+  /** For the report: variants that apply but are refused, with the reason. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * The variants of a node's operator that match the node and need only features of the target. If
+ * `template` is given, only the variant of that name.
+ */
+export function candidatesFor(
+  view: NodeView,
+  context: KernelContext,
+  template?: string,
+): Candidates {
+  const { features } = context.target;
+  const matches = matchesOf(
+    view,
+    context,
+    (variant) =>
+      variant.needs.every((feature) => features.has(feature)) &&
+      (template ?? variant.template) === variant.template,
+  );
+  const isTaken = ({ kernel }: Match) => template !== undefined || kernel.refusal === undefined;
+  const whole = wholeOf(view, context);
+  return {
+    view,
+    implementations: matches
+      .filter(isTaken)
+      .map(({ variant, kernel }) => ({ variant, parts: [{ ...whole, kernel }] })),
+    refused: matches
+      .filter((match) => !isTaken(match))
+      .map(({ variant, kernel }) => `${variant.template}: ${kernel.refusal}`),
+  };
+}
+
+/** The candidates, and those that can compute both halves of the node with the same calls. */
+export function onTwoCores(candidates: Candidates, context: KernelContext): Candidates {
+  const { view, implementations } = candidates;
+  const names = implementations.map(({ variant }) => variant.template);
+  const halves = (halvesOf(view, context) ?? []).map((half) => ({
+    half,
+    matches: matchesOf(half.view, half.context, ({ template }) => names.includes(template)),
+  }));
+  const withHalves = ({ variant }: Implementation): readonly Implementation[] => {
+    const parts = halves.flatMap(({ half, matches }) =>
+      matches
+        .filter((match) => match.variant.template === variant.template)
+        .map(({ kernel }): Part => ({ ...half, kernel })),
+    );
+    const [first, second] = parts;
+    if (first === undefined || second === undefined) return [];
+    const isAlike = first.kernel.calls().length === second.kernel.calls().length;
+    return isAlike ? [{ variant, parts }] : [];
+  };
+  return {
+    ...candidates,
+    implementations: implementations.flatMap((whole) => [whole, ...withHalves(whole)]),
+  };
+}
+
+/**
+ * The kernels of a step with their costs.
+ *
+ * @param arenaBytes bytes of the arena with each implementation
+ * @param turns      how often the step runs
+ * @throws InternalError if there is none: every operator has a portable kernel
+ */
+export function alternativesOf(
+  { view, implementations, refused }: Candidates,
+  arenaBytes: readonly number[],
+  context: KernelContext,
+  turns = 1,
+): StepAlternatives {
+  if (implementations.length === 0) {
+    throw new InternalError('plan', `no kernel for ${at(view.node)}: ${refused.join('; ')}`);
+  }
+  const alternatives = implementations.map((one, i) =>
+    weigh(one, arenaBytes[i] ?? 0, context, turns),
+  );
+  const constant = view.inputs[1] ?? null;
+  if (constant === null || constant.data === null) return { alternatives, refused };
+  const count = constant.data.length;
+  return { alternatives, refused, weights: { count, zeros: zeroShare(constant) * count } };
+}
+
+function weigh(
+  implementation: Implementation,
+  arenaBytes: number,
+  context: KernelContext,
+  turns: number,
+): Alternative {
+  const { variant, parts } = implementation;
+  const calls = parts.map(({ kernel }) => kernel.calls());
+  const own = calls.map((all, part) =>
+    all.map((call, i) => {
+      const first = calls[0]?.[i];
+      return callBytes(part === 0 || first === undefined ? call : withoutShared(call, first));
+    }),
+  );
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  const ofStep = sum(own.flat().map(({ weights }) => weights));
+  const passes = parts.map(({ kernel }) => kernel.weightPasses ?? 1);
+  const cycles = parts.map(({ kernel }) => workCost({ variant, kernel }, context));
+  return {
+    implementation,
+    cycles: turns * (Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0)),
+    flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
+    arenaBytes,
+    code: codeOf(variant.template, calls.flat(), context),
+    // Both cores read flash through one cache and one bus, so they wait for each other's misses.
+    pieces: (own[0] ?? []).map((_, i) => {
+      const weights = own.map((all) => all[i]?.weights ?? 0);
+      const isShared = weights.length > 1 && weights[1] === 0;
+      const fetched = isShared
+        ? [missCycles(weights[0] ?? 0, ofStep, sum(passes), context)]
+        : weights.map((bytes, part) => missCycles(bytes, ofStep, passes[part] ?? 1, context));
+      return { weightBytes: sum(weights), missCycles: turns * sum(fetched) };
+    }),
+  };
+}
+
+/** The functions of a kernel's calls, and their approximate size on the target. */
+function codeOf(
+  template: string,
+  calls: readonly KernelCall[],
+  { target, optimize }: KernelContext,
+): readonly CodeUnit[] {
+  const bytes = kernelBytesOf(template, target, optimize);
+  const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
+  return [...keys].map((key) => ({ key, bytes }));
+}
+
+/**
+ * The cost of a variant on the target, in cycles (or instructions, if the target counts these).
+ * Each term has the cost measured for the goal, otherwise that for 'balanced', otherwise the
+ * variant's own.
+ */
+export function workCost(
+  { variant: { template }, kernel }: Match,
+  { target: { costs }, optimize }: KernelContext,
+): number {
+  const measured = costs[optimize]?.[template] ?? costs.balanced?.[template] ?? {};
+  return Object.entries(kernel.work()).reduce(
+    (sum, [name, { count, cycles }]) => sum + count * (measured[name] ?? cycles),
+    0,
+  );
+}
+
+/**
+ * Weights that leave room in the cache for code and tables are fetched once per run, since other
+ * steps evict them in between. Larger weights are fetched again in each pass.
+ */
+function missCycles(
+  bytes: number,
+  ofStep: number,
+  passes: number,
+  { target }: KernelContext,
+): number {
+  if (target.regions === undefined) return 0;
+  const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
+  const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
+  return fetches * Math.ceil(bytes / lineBytes) * missCycles;
+}
