@@ -20,9 +20,16 @@ const models = isSweep
   ? readdirSync(shared).flatMap((name) => (name.endsWith('.tflite') ? [`${shared}/${name}`] : []))
   : [example];
 const goals = isSweep ? (['speed', 'balanced', 'size'] as const) : (['balanced'] as const);
-const levels = isSweep ? ['-O0', '-O1', '-O2', '-O3', '-Os'] : ['-O0', '-O2', '-Os'];
 const targets = ['rp2040', 'stm32f405', 'mps2-an500', 'mps3-an547', 'host'];
-const strict = '-std=c11 -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror'.split(' ');
+const strict = '-Wall -Wextra -Wconversion -Wshadow -Wpedantic -Wcast-align -Wundef -Werror'.split(
+  ' ',
+);
+/** Both standards, and code with a frame pointer, whose register assembly does without. */
+const dialects = [['-std=c99'], ['-std=c11'], ['-std=c11', '-fno-omit-frame-pointer']];
+const levels = ['-O0', '-O1', '-O2', '-O3', '-Os', '-flto'];
+const modes = isSweep
+  ? levels.flatMap((level) => dialects.map((dialect) => [level, ...dialect]))
+  : ['-O0', '-O2', '-Os'].map((level, i) => [level, ...(dialects[i] ?? [])]);
 /** Declares what a freestanding compiler's own headers lack. */
 const libc = `-I${packageFile('firmware/port/common/libc')}`;
 
@@ -69,10 +76,10 @@ describe('compilers', () => {
           inTemporaryDirectory(async (cwd) => {
             const sources = emitted(cwd, { path }, target, goal);
             for (const [compiler = '', ...flags] of compilersOf(target)) {
-              for (const level of levels) {
+              for (const mode of modes) {
                 for (const source of sources) {
                   const file = ['-c', source, '-o', 'x.o'];
-                  await execute(compiler, [...flags, ...strict, level, ...file], { cwd });
+                  await execute(compiler, [...flags, ...strict, ...mode, ...file], { cwd });
                 }
               }
             }
@@ -87,7 +94,7 @@ describe('compilers', () => {
             emitted(cwd, { path: example, name: `${model}.tflite` }, target, 'balanced'),
           );
           const main = `#include "one.h"\n#include "two.h"
-int main(void) { static int8_t arena[ONE_ARENA_BYTES]; one_run(arena); two_run(arena); return 0; }`;
+int main(void) { static ONE_ARENA(arena); one_run(arena); two_run(arena); return 0; }`;
           writeFileSync(join(cwd, 'main.c'), main);
           const [[compiler = '', ...flags] = []] = compilersOf(target);
           const string = packageFile('firmware/port/common/libc/string.c');

@@ -109,7 +109,7 @@ describe('header', () => {
 #include "kws.h"
 #include "kws.h"
 static const char *const labels[] = KWS_OUTPUT_0_LABELS;
-static signed char arena[KWS_ARENA_BYTES] __attribute__((aligned(KWS_ARENA_ALIGN)));
+static KWS_ARENA(arena);
 static void hook(void *context, int32_t step) { *(int32_t *)context += step; }
 int main(void)
 {

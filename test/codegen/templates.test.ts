@@ -86,10 +86,12 @@ describe('compositions', () => {
   });
 
   it('assert the places that assembly reads', () => {
-    expect(templates.compile('{{places "walk" zero="0" step="4"}}', 'test')({})).to.equal(
-      '_Static_assert(offsetof(struct walk, zero) == 0, "zero");\n' +
-        '_Static_assert(offsetof(struct walk, step) == 4, "step");',
-    );
+    const helpers: Parameters<Templates['render']>[2] = [];
+    const text = templates.compile('{{places "walk" zero="0" step="4"}}', 'test')({}, helpers);
+    expect(text).to.equal('BONSAI_PLACE(walk, zero, 0);\nBONSAI_PLACE(walk, step, 4);');
+    expect(helpers?.map(({ path }) => path)).to.deep.equal([
+      'kernels/portable/support/BONSAI_PLACE',
+    ]);
   });
 });
 

@@ -129,15 +129,16 @@ function longInteger(value: bigint): string {
   return value === -(2n ** 63n) ? 'INT64_MIN' : `${value}`;
 }
 
-/** The rows of 16- or 32-bit words, in hexadecimal. */
+/** The rows of 16- or 32-bit words, in hexadecimal; only the larger ones are unsigned without a u. */
 export function hexRows(words: ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number }): string {
   const digits = 2 * words.BYTES_PER_ELEMENT;
-  const perRow = words.BYTES_PER_ELEMENT === 2 ? 12 : 8;
+  const [perRow, suffix] = words.BYTES_PER_ELEMENT === 2 ? [12, ''] : [7, 'u'];
   const lines: string[] = [];
   for (let start = 0; start < words.length; start += perRow) {
     let line = indent.slice(1);
     for (let i = start; i < words.length && i < start + perRow; i++) {
-      line += ` 0x${((words[i] as number) >>> 0).toString(16).padStart(digits, '0')},`;
+      const text = ((words[i] as number) >>> 0).toString(16).padStart(digits, '0');
+      line += ` 0x${text}${suffix},`;
     }
     lines.push(`${line}\n`);
   }

@@ -52,7 +52,14 @@ export class Templates {
       return helper.name;
     });
     this.handlebars.registerHelper('is', is);
-    this.handlebars.registerHelper('places', places);
+    this.handlebars.registerHelper(
+      'places',
+      (struct: string, options: Handlebars.HelperOptions) => {
+        const place = this.helperOf('portable/BONSAI_PLACE', {});
+        options.data.helpers.push(place);
+        return placesOf(place.name, struct, options.hash as Readonly<Record<string, string>>);
+      },
+    );
   }
 
   /** A template's text. @throws InternalError when the template or a name is missing */
@@ -181,12 +188,9 @@ function is(this: unknown, value: unknown, text: string, options: Handlebars.Hel
  * {{places "walk" zero="0" step="4"}}: asserts the byte offsets at which assembly reads these
  * fields of the struct.
  */
-function places(struct: string, options: Handlebars.HelperOptions): string {
-  return entriesOf(options.hash as Readonly<Record<string, string>>)
-    .map(([field, bytes]) => {
-      const place = `offsetof(struct ${struct}, ${field}) == ${bytes}`;
-      return `_Static_assert(${place}, "${field}");`;
-    })
+function placesOf(macro: string, struct: string, fields: Readonly<Record<string, string>>): string {
+  return entriesOf(fields)
+    .map(([field, bytes]) => `${macro}(${struct}, ${field}, ${bytes});`)
     .join('\n');
 }
 

@@ -24,6 +24,14 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -42,7 +50,7 @@ static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
  * x begins at a word. Returns the end of the groups. */
 #if defined(__ARM_FEATURE_DSP)
 
-static __attribute__((naked, noinline, aligned(4))) const int32_t *
+BONSAI_NAKED __attribute__((aligned(4))) const int32_t *
 dot_rows(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const void *x,
          __attribute__((unused)) const int32_t *w, __attribute__((unused)) int32_t groups,
          __attribute__((unused)) int32_t steps)

@@ -190,6 +190,18 @@ BONSAI_SHARED void depthwise_twice(int8_t *y, const struct depthwise_channel *c,
     }
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
  * threshold by threshold, to round as TensorFlow Lite does. */
 static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
@@ -208,20 +220,20 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
  * finish_linear. Weights: rows 0 and 1 of each column, then rows 1 and 2 of each column. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct depthwise_channel, x) == 0, "x");
-_Static_assert(offsetof(struct depthwise_channel, weights) == 4, "weights");
-_Static_assert(offsetof(struct depthwise_channel, start) == 8, "start");
-_Static_assert(offsetof(struct depthwise_channel, multiplier) == 12, "multiplier");
-_Static_assert(offsetof(struct depthwise_channel, offset) == 16, "offset");
-_Static_assert(offsetof(struct depthwise_channel, shift) == 20, "shift");
-_Static_assert(offsetof(struct depthwise_channel, columns) == 24, "columns");
-_Static_assert(offsetof(struct depthwise_channel, rows) == 28, "rows");
-_Static_assert(offsetof(struct depthwise_channel, pitch) == 32, "pitch");
-_Static_assert(offsetof(struct depthwise_channel, step) == 36, "step");
-_Static_assert(offsetof(struct depthwise_channel, pixel) == 40, "pixel");
-_Static_assert(offsetof(struct depthwise_channel, row) == 44, "row");
+BONSAI_PLACE(depthwise_channel, x, 0);
+BONSAI_PLACE(depthwise_channel, weights, 4);
+BONSAI_PLACE(depthwise_channel, start, 8);
+BONSAI_PLACE(depthwise_channel, multiplier, 12);
+BONSAI_PLACE(depthwise_channel, offset, 16);
+BONSAI_PLACE(depthwise_channel, shift, 20);
+BONSAI_PLACE(depthwise_channel, columns, 24);
+BONSAI_PLACE(depthwise_channel, rows, 28);
+BONSAI_PLACE(depthwise_channel, pitch, 32);
+BONSAI_PLACE(depthwise_channel, step, 36);
+BONSAI_PLACE(depthwise_channel, pixel, 40);
+BONSAI_PLACE(depthwise_channel, row, 44);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 depthwise_3x3_1(__attribute__((unused)) int8_t *y,
                 __attribute__((unused)) const struct depthwise_channel *c)
 {

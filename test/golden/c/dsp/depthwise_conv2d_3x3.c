@@ -13,6 +13,18 @@
 #endif
 
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -80,17 +92,17 @@ struct depthwise_pixels {
 
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct depthwise_pixels, weights) == 0, "weights");
-_Static_assert(offsetof(struct depthwise_pixels, full) == 4, "full");
-_Static_assert(offsetof(struct depthwise_pixels, end) == 8, "end");
-_Static_assert(offsetof(struct depthwise_pixels, stage) == 12, "stage");
-_Static_assert(offsetof(struct depthwise_pixels, offset) == 16, "offset");
-_Static_assert(offsetof(struct depthwise_pixels, column) == 20, "column");
-_Static_assert(offsetof(struct depthwise_pixels, row) == 24, "row");
-_Static_assert(offsetof(struct depthwise_pixels, step) == 28, "step");
-_Static_assert(offsetof(struct depthwise_pixels, back) == 32, "back");
+BONSAI_PLACE(depthwise_pixels, weights, 0);
+BONSAI_PLACE(depthwise_pixels, full, 4);
+BONSAI_PLACE(depthwise_pixels, end, 8);
+BONSAI_PLACE(depthwise_pixels, stage, 12);
+BONSAI_PLACE(depthwise_pixels, offset, 16);
+BONSAI_PLACE(depthwise_pixels, column, 20);
+BONSAI_PLACE(depthwise_pixels, row, 24);
+BONSAI_PLACE(depthwise_pixels, step, 28);
+BONSAI_PLACE(depthwise_pixels, back, 32);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 depthwise_pixels(__attribute__((unused)) int8_t *y, __attribute__((unused)) const int8_t *x,
                  __attribute__((unused)) int32_t n,
                  __attribute__((unused)) const struct depthwise_pixels *d)

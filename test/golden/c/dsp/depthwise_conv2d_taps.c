@@ -36,6 +36,18 @@ static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent,
                                                    : (extent - origin + dilation - 1) / dilation;
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 #if !defined(__ARM_FEATURE_DSP)
 /* add_taps in C. */
 static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
@@ -60,18 +72,18 @@ static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const i
  */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct walk, zero) == 0, "zero");
-_Static_assert(offsetof(struct walk, step) == 4, "step");
-_Static_assert(offsetof(struct walk, n) == 8, "n");
-_Static_assert(offsetof(struct walk, runs) == 12, "runs");
-_Static_assert(offsetof(struct walk, x_skip) == 16, "x_skip");
-_Static_assert(offsetof(struct walk, w_skip) == 20, "w_skip");
-_Static_assert(offsetof(struct walk, x_next) == 24, "x_next");
-_Static_assert(offsetof(struct walk, w_next) == 28, "w_next");
-_Static_assert(offsetof(struct walk, groups) == 32, "groups");
-_Static_assert(offsetof(struct walk, offset) == 36, "offset");
+BONSAI_PLACE(walk, zero, 0);
+BONSAI_PLACE(walk, step, 4);
+BONSAI_PLACE(walk, n, 8);
+BONSAI_PLACE(walk, runs, 12);
+BONSAI_PLACE(walk, x_skip, 16);
+BONSAI_PLACE(walk, w_skip, 20);
+BONSAI_PLACE(walk, x_next, 24);
+BONSAI_PLACE(walk, w_next, 28);
+BONSAI_PLACE(walk, groups, 32);
+BONSAI_PLACE(walk, offset, 36);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 add_taps_single(__attribute__((unused)) int32_t sums[4], __attribute__((unused)) const int8_t *x,
                 __attribute__((unused)) const int32_t *w,
                 __attribute__((unused)) const struct walk *t)
@@ -203,18 +215,18 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
  * multipliers of finish_linear. Taps are laid out as for add_taps_quad; runs may be 0. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct walk, zero) == 0, "zero");
-_Static_assert(offsetof(struct walk, step) == 4, "step");
-_Static_assert(offsetof(struct walk, n) == 8, "n");
-_Static_assert(offsetof(struct walk, runs) == 12, "runs");
-_Static_assert(offsetof(struct walk, x_skip) == 16, "x_skip");
-_Static_assert(offsetof(struct walk, w_skip) == 20, "w_skip");
-_Static_assert(offsetof(struct walk, x_next) == 24, "x_next");
-_Static_assert(offsetof(struct walk, w_next) == 28, "w_next");
-_Static_assert(offsetof(struct walk, groups) == 32, "groups");
-_Static_assert(offsetof(struct walk, offset) == 36, "offset");
+BONSAI_PLACE(walk, zero, 0);
+BONSAI_PLACE(walk, step, 4);
+BONSAI_PLACE(walk, n, 8);
+BONSAI_PLACE(walk, runs, 12);
+BONSAI_PLACE(walk, x_skip, 16);
+BONSAI_PLACE(walk, w_skip, 20);
+BONSAI_PLACE(walk, x_next, 24);
+BONSAI_PLACE(walk, w_next, 28);
+BONSAI_PLACE(walk, groups, 32);
+BONSAI_PLACE(walk, offset, 36);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) const int8_t *x,
                 __attribute__((unused)) const int32_t *w,
                 __attribute__((unused)) const struct walk *t,

@@ -48,6 +48,18 @@ static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *fro
     return to;
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -114,15 +126,15 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
  * each a word for each channel. x is 256 times the input. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct filters, weights) == 0, "weights");
-_Static_assert(offsetof(struct filters, full) == 4, "full");
-_Static_assert(offsetof(struct filters, end) == 8, "end");
-_Static_assert(offsetof(struct filters, stage) == 12, "stage");
-_Static_assert(offsetof(struct filters, steps) == 16, "steps");
-_Static_assert(offsetof(struct filters, offset) == 20, "offset");
-_Static_assert(offsetof(struct filters, back) == 24, "back");
+BONSAI_PLACE(filters, weights, 0);
+BONSAI_PLACE(filters, full, 4);
+BONSAI_PLACE(filters, end, 8);
+BONSAI_PLACE(filters, stage, 12);
+BONSAI_PLACE(filters, steps, 16);
+BONSAI_PLACE(filters, offset, 20);
+BONSAI_PLACE(filters, back, 24);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 multiply_row_twice(__attribute__((unused)) int8_t *y, __attribute__((unused)) const uint32_t *x,
                    __attribute__((unused)) const struct filters *m)
 {

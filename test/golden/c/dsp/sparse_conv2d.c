@@ -107,12 +107,20 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
     }
 }
 
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* Widens n int8 of four pixels to int16: two words hold the same int8 of all four pixels, 16
  * bytes from the next two, with four other pixels between them. Returns
  * the end. */
 #if defined(__ARM_FEATURE_DSP)
 
-static __attribute__((naked, noinline, aligned(4))) uint32_t *
+BONSAI_NAKED __attribute__((aligned(4))) uint32_t *
 sparse_columns_16(__attribute__((unused)) uint32_t *to, __attribute__((unused)) int32_t n,
                   __attribute__((unused)) const int8_t *const pixels[4])
 {
@@ -175,6 +183,10 @@ static uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const 
 
 #endif
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
 #if !defined(__ARM_FEATURE_DSP)
 /* Adds the products of an entry's column; returns its distance in taps. */
 static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
@@ -224,12 +236,12 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
  * A column is eight int16. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct sparse, weights) == 0, "weights");
-_Static_assert(offsetof(struct sparse, end) == 4, "end");
-_Static_assert(offsetof(struct sparse, offset) == 8, "offset");
-_Static_assert(offsetof(struct sparse, out_c) == 12, "out_c");
+BONSAI_PLACE(sparse, weights, 0);
+BONSAI_PLACE(sparse, end, 4);
+BONSAI_PLACE(sparse, offset, 8);
+BONSAI_PLACE(sparse, out_c, 12);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 multiply_sparse_eight_twice(__attribute__((unused)) int8_t *y,
                             __attribute__((unused)) const void *x,
                             __attribute__((unused)) const struct sparse *m,

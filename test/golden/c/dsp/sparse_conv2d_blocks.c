@@ -44,6 +44,14 @@ static inline void sparse_pixels(uint32_t *to, int32_t tile,
     }
 }
 
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
@@ -75,7 +83,7 @@ static inline uint32_t load_part(const int8_t *from, int32_t n)
 /* sparse_quads for n a multiple of four. */
 #if defined(__ARM_FEATURE_DSP)
 
-static __attribute__((naked, noinline, aligned(4))) uint32_t *
+BONSAI_NAKED __attribute__((aligned(4))) uint32_t *
 sparse_whole_quads(__attribute__((unused)) uint32_t *to, __attribute__((unused)) int32_t n,
                    __attribute__((unused)) const int8_t *const pixels[4])
 {
@@ -130,6 +138,10 @@ BONSAI_SHARED uint32_t *sparse_quads(uint32_t *to, int32_t n, const int8_t *cons
                 load_part(pixels[2] + whole, part), load_part(pixels[3] + whole, part));
     return to + 16;
 }
+
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
 
 /* sum + both products of the 16-bit halves of a and b. The sum wraps. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
@@ -207,12 +219,12 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
  * 64 bytes hold four taps of all, 256 times the input as sparse_quads lays it out. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct sparse, weights) == 0, "weights");
-_Static_assert(offsetof(struct sparse, end) == 4, "end");
-_Static_assert(offsetof(struct sparse, offset) == 8, "offset");
-_Static_assert(offsetof(struct sparse, out_c) == 12, "out_c");
+BONSAI_PLACE(sparse, weights, 0);
+BONSAI_PLACE(sparse, end, 4);
+BONSAI_PLACE(sparse, offset, 8);
+BONSAI_PLACE(sparse, out_c, 12);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 multiply_sparse_eight_blocks_twice(__attribute__((unused)) int8_t *y,
                                    __attribute__((unused)) const void *x,
                                    __attribute__((unused)) const struct sparse *m,

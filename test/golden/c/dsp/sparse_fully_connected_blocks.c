@@ -30,6 +30,18 @@ struct sparse {
     int32_t out_c;
 };
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* Four bytes from any address, little-endian. */
 static inline uint32_t load_word(const int8_t *from)
 {
@@ -111,12 +123,12 @@ static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offse
  * x is the int8 input itself; blocks begin at any address. */
 #if defined(__ARM_FEATURE_DSP)
 
-_Static_assert(offsetof(struct sparse, weights) == 0, "weights");
-_Static_assert(offsetof(struct sparse, end) == 4, "end");
-_Static_assert(offsetof(struct sparse, offset) == 8, "offset");
-_Static_assert(offsetof(struct sparse, out_c) == 12, "out_c");
+BONSAI_PLACE(sparse, weights, 0);
+BONSAI_PLACE(sparse, end, 4);
+BONSAI_PLACE(sparse, offset, 8);
+BONSAI_PLACE(sparse, out_c, 12);
 
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 multiply_sparse_one_blocks_twice(__attribute__((unused)) int8_t *y,
                                  __attribute__((unused)) const void *x,
                                  __attribute__((unused)) const struct sparse *m,

@@ -102,7 +102,11 @@ BONSAI_SHARED void gather_plane(int8_t *to, const int8_t *image, int32_t y, int3
 }
 
 /* Two patches of `vectors` times 16 bytes, at x and at x + next. */
-struct patches { const int8_t *x; int32_t next, vectors; };
+struct patches { int32_t vectors; const int8_t *x; int32_t next; };
+
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
 
 /* Four int32 in a vector register, and four from memory. */
 #if defined(BONSAI_MVE)
@@ -126,17 +130,21 @@ static inline lanes4 load_lanes(const int32_t *p)
  * Advances *weights and *stage.
  *
  * VMLADAVA accumulates in even registers only. Eight registers hold the sums; all else that the
- * loop needs is loaded into fixed registers, high ones first, which leaves the compiler three. */
+ * loop needs is loaded into fixed registers, which leaves the compiler three, or two where it keeps
+ * a frame pointer. */
 #if defined(BONSAI_MVE)
+BONSAI_PLACE(patches, vectors, 0);
+BONSAI_PLACE(patches, x, 4);
+BONSAI_PLACE(patches, next, 8);
+
 static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *patches,
                                   const int8_t **weights, const int32_t **stage)
 {
     lanes4 sums0, sums1;
     const int8_t *w = *weights;
     const int32_t *biases = *stage;
-    __asm__("ldr r9, %[x]\n\t"
-            "ldr r11, %[next]\n\t"
-            "ldr r1, %[vectors]\n\t"
+    register const struct patches *r1 __asm__("r1") = patches;
+    __asm__("ldm %[r1], {r1, r9, r11}\n\t"
             "add r11, r9\n\t"
             "ldm %[biases], {r0, r2, r4, r6}\n\t"
             "ldm %[biases]!, {r8, r10, r12, lr}\n"
@@ -161,9 +169,10 @@ static inline void dot_lanes_pair(lanes4 *a, lanes4 *b, const struct patches *pa
             "vmov %q[a][3], %q[a][1], r2, r6\n\t"
             "vmov %q[b][2], %q[b][0], r8, r12\n\t"
             "vmov %q[b][3], %q[b][1], r10, lr"
-            : [a] "=&w"(sums0), [b] "=&w"(sums1), [w] "+&r"(w), [biases] "+&r"(biases)
-            : [x] "m"(patches->x), [next] "m"(patches->next), [vectors] "m"(patches->vectors)
-            : "q0", "q1", "q2", "q3", "r0", "r1", "r2", "r4", "r6", "r8", "r9", "r10", "r11", "r12",
+            : [a] "=&w"(sums0), [b] "=&w"(sums1), [w] "+&r"(w), [biases] "+&r"(biases),
+              [r1] "+&r"(r1)
+            :
+            : "q0", "q1", "q2", "q3", "r0", "r2", "r4", "r6", "r8", "r9", "r10", "r11", "r12",
               "lr", "cc", "memory");
     *a = sums0;
     *b = sums1;
@@ -324,7 +333,7 @@ static void depthwise_conv2d_filters_s8_mve(
                     for (int32_t i = 0; i < count; i += 2) {
                         /* An odd last pixel is computed twice. */
                         const int32_t next = i + 1 < count ? 1 : 0;
-                        const struct patches patches = { scratch + i * step, next * step, 1 };
+                        const struct patches patches = { 1, scratch + i * step, next * step };
                         const int32_t other = next * out_c;
                         const int8_t *weights = args->weights + channel * args->filter_bytes;
                         const int32_t *stage = args->stage + channel * args->stage_words;

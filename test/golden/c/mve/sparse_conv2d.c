@@ -172,6 +172,18 @@ BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, 
     walk->column = column;
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 #if !defined(BONSAI_MVE)
 /* The sums of a filter for four pixels. Advances m->weights. */
 static inline void gathered_sums(uint32_t *sums, struct gathered *m)
@@ -230,19 +242,19 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
  * offsets[2 * pixel + filter]. Advances weights, stage and out. */
 #if defined(BONSAI_MVE)
 
-_Static_assert(offsetof(struct gathered, x) == 0, "x");
-_Static_assert(offsetof(struct gathered, weights) == 16, "weights");
-_Static_assert(offsetof(struct gathered, stage) == 20, "stage");
-_Static_assert(offsetof(struct gathered, out) == 24, "out");
-_Static_assert(offsetof(struct gathered, pairs) == 28, "pairs");
-_Static_assert(offsetof(struct gathered, output) == 32, "output");
-_Static_assert(offsetof(struct gathered, step) == 48, "step");
-_Static_assert(offsetof(struct gathered, offsets) == 52, "offsets");
+BONSAI_PLACE(gathered, x, 0);
+BONSAI_PLACE(gathered, weights, 16);
+BONSAI_PLACE(gathered, stage, 20);
+BONSAI_PLACE(gathered, out, 24);
+BONSAI_PLACE(gathered, pairs, 28);
+BONSAI_PLACE(gathered, output, 32);
+BONSAI_PLACE(gathered, step, 48);
+BONSAI_PLACE(gathered, offsets, 52);
 
 /* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12:
  * step; q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: their offsets;
  * q5 to q7: the output stage. */
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 gathered_filters(__attribute__((unused)) struct gathered *m)
 {
     __asm__(".syntax unified\n"

@@ -39,6 +39,18 @@ struct gathered_row {
 #define BONSAI_MVE
 #endif
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 #if !defined(BONSAI_MVE)
 /* The sums of four filters. Advances m->weights. */
 static inline void gathered_row_sums(uint32_t *sums, struct gathered_row *m)
@@ -97,17 +109,17 @@ static inline int8_t to_int8(int32_t scaled, const struct output *output)
  * turn a vector of 16 offsets and 16 weights, with inputs gathered from x + offset. */
 #if defined(BONSAI_MVE)
 
-_Static_assert(offsetof(struct gathered_row, x) == 0, "x");
-_Static_assert(offsetof(struct gathered_row, weights) == 4, "weights");
-_Static_assert(offsetof(struct gathered_row, stage) == 8, "stage");
-_Static_assert(offsetof(struct gathered_row, out) == 12, "out");
-_Static_assert(offsetof(struct gathered_row, blocks) == 16, "blocks");
-_Static_assert(offsetof(struct gathered_row, step) == 20, "step");
-_Static_assert(offsetof(struct gathered_row, output) == 24, "output");
+BONSAI_PLACE(gathered_row, x, 0);
+BONSAI_PLACE(gathered_row, weights, 4);
+BONSAI_PLACE(gathered_row, stage, 8);
+BONSAI_PLACE(gathered_row, out, 12);
+BONSAI_PLACE(gathered_row, blocks, 16);
+BONSAI_PLACE(gathered_row, step, 20);
+BONSAI_PLACE(gathered_row, output, 24);
 
 /* r0, r2, r4, r6: sums; r1: x; r11: x at the start of the row; r3: weights; r5: stage; r8: out;
  * r9: blocks; r10: step; q5 to q7: the output stage. */
-static __attribute__((naked, noinline, aligned(4))) void
+BONSAI_NAKED __attribute__((aligned(4))) void
 gathered_row_filters(__attribute__((unused)) struct gathered_row *m)
 {
     __asm__(".syntax unified\n"

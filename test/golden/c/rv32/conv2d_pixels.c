@@ -19,8 +19,15 @@
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
@@ -148,6 +155,18 @@ struct block_outputs {
 #define BONSAI_RV32
 #endif
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 #if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
@@ -231,18 +250,20 @@ static inline void high_outputs_lifted(int8_t *y, int32_t step, const int32_t *s
 /* The outputs of up to four channels of 6 pixels: sums as multiply_block has them, then as
  * high_output scales them. */
 #if defined(BONSAI_RV32)
-_Static_assert(offsetof(struct block_outputs, y) == 0, "y");
-_Static_assert(offsetof(struct block_outputs, end) == 4, "end");
-_Static_assert(offsetof(struct block_outputs, step) == 8, "step");
-_Static_assert(offsetof(struct block_outputs, constants) == 12, "constants");
+BONSAI_PLACE(block_outputs, y, 0);
+BONSAI_PLACE(block_outputs, end, 4);
+BONSAI_PLACE(block_outputs, step, 8);
+BONSAI_PLACE(block_outputs, constants, 12);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
                                    __attribute__((unused)) const int32_t *x,
                                    __attribute__((unused)) const struct block_outputs *to,
                                    __attribute__((unused)) int32_t quads)
 {
-    /* First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
+    /* Several texts, since ISO C allows 4095 characters in one.
+     *
+     * First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
      * first, last, scale, shift; a2: lift; ra: zero; t0: a sum. Behind the registers on the stack:
      * 52 the end of the channels, 56 the channel's first output. */
     __asm__("addi sp, sp, -64\n slli a3, a3, 4\n add a3, a3, a0\n sw ra, 48(sp)\n"
@@ -267,9 +288,9 @@ multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
 "mul t5, t4, t2\n mul t6, t4, t3\n add s11, s11, t5\n add a7, a7, t6\n"
 ".endr\n"
 "addi a0, a0, 16\n addi a1, a1, 4*16\n bne a0, a3, 1b\n"
-
-            "lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n sw t0, 52(sp)\n"
-            "sw a0, 56(sp)\n"
+);
+    __asm__("lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n"
+            "sw t0, 52(sp)\n sw a0, 56(sp)\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
             "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
@@ -300,65 +321,65 @@ multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
-            "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
-            "srli t5, t6, 16\n srli t6, t6, 24\n"
-            "slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
-            "sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
-            "sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
-            "sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
-            "and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s6, 11\n srai t0, t0, 11\n sub s6, s6, t0\n srli s6, s6, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s6, 11\n sub s7, s7, t0\n slli t0, s7, 10\n srai t0, t0, 10\n"
-            "sub s7, s7, t0\n srai s7, s7, 11\n add s6, s6, s7\n"
-            "sll s6, s6, t5\n add s6, s6, t1\n bltz s6, 2f\n add s6, s6, a2\n 2: mulh s6, s6, t2\n"
-            "sra s6, s6, t6\n add s6, s6, ra\n bgeu t4, s6, 2f\n srai s6, s6, 31\n not s6, s6\n"
-            "and s6, s6, t4\n 2: add s6, s6, t3\n sb s6, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
-            "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
-            "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
-            "srli t5, t6, 16\n srli t6, t6, 24\n"
-            "slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
-            "sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
-            "sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
-            "sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
-            "and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s10, 11\n srai t0, t0, 11\n sub s10, s10, t0\n srli s10, s10, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s10, 11\n sub s11, s11, t0\n slli t0, s11, 10\n srai t0, t0, 10\n"
-            "sub s11, s11, t0\n srai s11, s11, 11\n add s10, s10, s11\n"
-            "sll s10, s10, t5\n add s10, s10, t1\n bltz s10, 2f\n add s10, s10, a2\n"
-            "2: mulh s10, s10, t2\n"
-            "sra s10, s10, t6\n add s10, s10, ra\n bgeu t4, s10, 2f\n srai s10, s10, 31\n"
-            "not s10, s10\n"
-            "and s10, s10, t4\n 2: add s10, s10, t3\n sb s10, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
+"srli t5, t6, 16\n srli t6, t6, 24\n"
+"slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
+"sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
+"sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
+"sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
+"and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s6, 11\n srai t0, t0, 11\n sub s6, s6, t0\n srli s6, s6, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s6, 11\n sub s7, s7, t0\n slli t0, s7, 10\n srai t0, t0, 10\n"
+"sub s7, s7, t0\n srai s7, s7, 11\n add s6, s6, s7\n"
+"sll s6, s6, t5\n add s6, s6, t1\n bltz s6, 2f\n add s6, s6, a2\n 2: mulh s6, s6, t2\n"
+"sra s6, s6, t6\n add s6, s6, ra\n bgeu t4, s6, 2f\n srai s6, s6, 31\n not s6, s6\n"
+"and s6, s6, t4\n 2: add s6, s6, t3\n sb s6, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+);
+    __asm__("lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
+"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
+"srli t5, t6, 16\n srli t6, t6, 24\n"
+"slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
+"sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
+"sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
+"sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
+"and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s10, 11\n srai t0, t0, 11\n sub s10, s10, t0\n srli s10, s10, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s10, 11\n sub s11, s11, t0\n slli t0, s11, 10\n srai t0, t0, 10\n"
+"sub s11, s11, t0\n srai s11, s11, 11\n add s10, s10, s11\n"
+"sll s10, s10, t5\n add s10, s10, t1\n bltz s10, 2f\n add s10, s10, a2\n 2: mulh s10, s10, t2\n"
+"sra s10, s10, t6\n add s10, s10, ra\n bgeu t4, s10, 2f\n srai s10, s10, 31\n not s10, s10\n"
+"and s10, s10, t4\n 2: add s10, s10, t3\n sb s10, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
             "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
@@ -410,18 +431,20 @@ static void multiply_block_outputs_6_16_lifted(const int8_t *w, const int32_t *x
 /* The outputs of up to four channels of 3 pixels: sums as multiply_block has them, then as
  * high_output scales them. */
 #if defined(BONSAI_RV32)
-_Static_assert(offsetof(struct block_outputs, y) == 0, "y");
-_Static_assert(offsetof(struct block_outputs, end) == 4, "end");
-_Static_assert(offsetof(struct block_outputs, step) == 8, "step");
-_Static_assert(offsetof(struct block_outputs, constants) == 12, "constants");
+BONSAI_PLACE(block_outputs, y, 0);
+BONSAI_PLACE(block_outputs, end, 4);
+BONSAI_PLACE(block_outputs, step, 8);
+BONSAI_PLACE(block_outputs, constants, 12);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
                                   __attribute__((unused)) const int32_t *x,
                                   __attribute__((unused)) const struct block_outputs *to,
                                   __attribute__((unused)) int32_t quads)
 {
-    /* First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
+    /* Several texts, since ISO C allows 4095 characters in one.
+     *
+     * First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
      * first, last, scale, shift; a2: lift; ra: zero; t0: a sum. Behind the registers on the stack:
      * 52 the end of the channels, 56 the channel's first output. */
     __asm__("addi sp, sp, -64\n slli a3, a3, 4\n add a3, a3, a0\n sw ra, 48(sp)\n"
@@ -439,9 +462,9 @@ multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
 "mul t5, t4, t2\n mul t6, t4, t3\n add s9, s9, t5\n add a5, a5, t6\n"
 ".endr\n"
 "addi a0, a0, 16\n addi a1, a1, 4*8\n bne a0, a3, 1b\n"
-
-            "lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n sw t0, 52(sp)\n"
-            "sw a0, 56(sp)\n"
+);
+    __asm__("lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n"
+            "sw t0, 52(sp)\n sw a0, 56(sp)\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
             "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
@@ -460,39 +483,41 @@ multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
-            "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
-            "srli t5, t6, 16\n srli t6, t6, 24\n"
-            "slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
-            "sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
-            "sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
-            "sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
-            "and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
-            "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
-            "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
-            "srli t5, t6, 16\n srli t6, t6, 24\n"
-            "slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
-            "sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
-            "sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
-            "sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
-            "and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
-            "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
-            "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
+"srli t5, t6, 16\n srli t6, t6, 24\n"
+"slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
+"sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
+"sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
+"sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
+"and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+);
+    __asm__("lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
+"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
+"srli t5, t6, 16\n srli t6, t6, 24\n"
+"slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
+"sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
+"sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
+"sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
+"and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
+"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
+"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
+"lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
+
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
             "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"

@@ -19,8 +19,15 @@
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
@@ -148,6 +155,18 @@ struct block_outputs {
 #define BONSAI_RV32
 #endif
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 #if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
@@ -216,12 +235,12 @@ static inline void high_outputs_lifted(int8_t *y, int32_t step, const int32_t *s
  * and, in bit 0, whether another run follows, then entries, two at a time: taps from the entry
  * before (low byte) and weight. */
 #if defined(BONSAI_RV32)
-_Static_assert(offsetof(struct block_outputs, y) == 0, "y");
-_Static_assert(offsetof(struct block_outputs, end) == 4, "end");
-_Static_assert(offsetof(struct block_outputs, step) == 8, "step");
-_Static_assert(offsetof(struct block_outputs, constants) == 12, "constants");
+BONSAI_PLACE(block_outputs, y, 0);
+BONSAI_PLACE(block_outputs, end, 4);
+BONSAI_PLACE(block_outputs, step, 8);
+BONSAI_PLACE(block_outputs, constants, 12);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 multiply_sparse_outputs_6_lifted(__attribute__((unused)) const int16_t *w,
                                  __attribute__((unused)) const int32_t *x,
                                  __attribute__((unused)) const struct block_outputs *to)
@@ -328,12 +347,12 @@ static void multiply_sparse_outputs_6_lifted(const int16_t *w, const int32_t *x,
  * and, in bit 0, whether another run follows, then entries, two at a time: taps from the entry
  * before (low byte) and weight. */
 #if defined(BONSAI_RV32)
-_Static_assert(offsetof(struct block_outputs, y) == 0, "y");
-_Static_assert(offsetof(struct block_outputs, end) == 4, "end");
-_Static_assert(offsetof(struct block_outputs, step) == 8, "step");
-_Static_assert(offsetof(struct block_outputs, constants) == 12, "constants");
+BONSAI_PLACE(block_outputs, y, 0);
+BONSAI_PLACE(block_outputs, end, 4);
+BONSAI_PLACE(block_outputs, step, 8);
+BONSAI_PLACE(block_outputs, constants, 12);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 multiply_sparse_outputs_3_lifted(__attribute__((unused)) const int16_t *w,
                                  __attribute__((unused)) const int32_t *x,
                                  __attribute__((unused)) const struct block_outputs *to)

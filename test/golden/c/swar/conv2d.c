@@ -19,6 +19,13 @@
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 #if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
@@ -103,8 +110,9 @@ lane_sums(const int8_t *x, const int32_t *w, int32_t *sums, int32_t units, int32
  *     biases of the unit's channels, in its first run
  *
  * After a run the lanes are separated and added to the biases, or to the sums of earlier runs. */
-BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w, int32_t *sums,
-                                              int32_t units, int32_t words)
+BONSAI_SHARED BONSAI_FRAMELESS const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
+                                                               int32_t *sums, int32_t units,
+                                                               int32_t words)
 {
 #if defined(BONSAI_THUMB1)
     /* r0: end of the run's input; r3: the tap's (negative) offset from it; r2: its value; r1: w;
@@ -227,7 +235,8 @@ BONSAI_SHARED const int32_t *multiply_triples(const int8_t *x, const int32_t *w,
  * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
  * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
  * offset, as proved. */
-BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
+                                                 const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
 #if defined(BONSAI_THUMB1)

@@ -63,6 +63,13 @@ BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, co
     }
 }
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 #if !defined(BONSAI_THUMB1)
 /* The lowest `bits` of a word, signed. */
 static inline int32_t lane_of(uint32_t word, int32_t bits)
@@ -113,8 +120,8 @@ lane_pixel_sums(const int32_t *w, const int32_t *x, int32_t *sums, int32_t quads
 /* sums[i] = the channel `w` times pixel i of 6: int8 weights in `quads` words, times
  * packed pixels, three in two words (pack_pixels), 4 words per tap. The lanes were proved
  * wide enough for the sum over these quads. */
-BONSAI_SHARED void multiply_pixels_6(const int32_t *w, const int32_t *x, int32_t *sums,
-                                     int32_t quads)
+BONSAI_SHARED BONSAI_FRAMELESS void multiply_pixels_6(const int32_t *w, const int32_t *x,
+                                                      int32_t *sums, int32_t quads)
 {
 #if defined(BONSAI_THUMB1)
     /* r0: w; r1: the packed pixels; r2: a weight; r3: four weights; r4 to r7: products; r8 to r12
@@ -190,8 +197,8 @@ BONSAI_SHARED void multiply_pixels_6(const int32_t *w, const int32_t *x, int32_t
 /* sums[i] = the channel `w` times pixel i of 3: int8 weights in `quads` words, times
  * packed pixels, three in two words (pack_pixels), 2 words per tap. The lanes were proved
  * wide enough for the sum over these quads. */
-BONSAI_SHARED void multiply_pixels_3(const int32_t *w, const int32_t *x, int32_t *sums,
-                                     int32_t quads)
+BONSAI_SHARED BONSAI_FRAMELESS void multiply_pixels_3(const int32_t *w, const int32_t *x,
+                                                      int32_t *sums, int32_t quads)
 {
 #if defined(BONSAI_THUMB1)
     /* r0: w; r1: the packed pixels; r2: a weight; r3: four weights; r4 to r7: products; r8 to r12
@@ -254,8 +261,8 @@ BONSAI_SHARED void multiply_pixels_3(const int32_t *w, const int32_t *x, int32_t
  * each. `stage` holds the bias, top, the outputs for sums below 0 (low byte) and above top (next
  * byte), and high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a *
  * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
-                                  const int32_t *stage, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
+                                                   const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)

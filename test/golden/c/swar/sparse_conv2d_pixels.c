@@ -19,8 +19,15 @@
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
@@ -185,7 +192,8 @@ sparse_pixel_sums(struct sparse_pixels *at, int32_t *sums, int32_t words, int32_
  *     bits 8-15, 16-22    how much of x is skipped before each, in two words
  *     bit 23              another word follows
  */
-BONSAI_SHARED void multiply_sparse_pixels_9_9(struct sparse_pixels *at, int32_t *sums)
+BONSAI_SHARED BONSAI_FRAMELESS void multiply_sparse_pixels_9_9(struct sparse_pixels *at,
+                                                               int32_t *sums)
 {
 #if defined(BONSAI_THUMB1)
     /* r0: w; r1: the packed pixels; r2: a weight; r3: a word of the stream; r4 to r7: products; r8
@@ -253,7 +261,8 @@ BONSAI_SHARED void multiply_sparse_pixels_9_9(struct sparse_pixels *at, int32_t 
  *     bits 8-15, 16-22    how much of x is skipped before each, in two words
  *     bit 23              another word follows
  */
-BONSAI_SHARED void multiply_sparse_pixels_3_9(struct sparse_pixels *at, int32_t *sums)
+BONSAI_SHARED BONSAI_FRAMELESS void multiply_sparse_pixels_3_9(struct sparse_pixels *at,
+                                                               int32_t *sums)
 {
 #if defined(BONSAI_THUMB1)
     /* r0: w; r1: the packed pixels; r2: a weight; r3: a word of the stream; r4 to r7: products; r8
@@ -302,8 +311,8 @@ BONSAI_SHARED void multiply_sparse_pixels_3_9(struct sparse_pixels *at, int32_t 
  * each. `stage` holds the bias, top, the outputs for sums below 0 (low byte) and above top (next
  * byte), and high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a *
  * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
-                                  const int32_t *stage, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
+                                                   const int32_t *stage, int32_t n)
 {
     const int32_t *const end = sums + n;
 #if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)

@@ -19,11 +19,18 @@
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* *sum = the first word of `w` + one channel's weights times the row x; returns the channel's end.
  * For each window of 256 inputs `w` holds a count, then twice as many words of two inputs each:
  * position in the window (low byte), weight, weight, position. */
-BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32_t *sum,
-                                        int32_t windows)
+BONSAI_SHARED BONSAI_FRAMELESS const int32_t *sparse_sum(const int8_t *x, const int32_t *w,
+                                                         int32_t *sum, int32_t windows)
 {
     uint32_t total = (uint32_t)*w++;
 #if defined(BONSAI_THUMB1)
@@ -69,7 +76,8 @@ BONSAI_SHARED const int32_t *sparse_sum(const int8_t *x, const int32_t *w, int32
  * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
  * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
  * offset, as proved. */
-BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
+                                                 const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
 #if defined(BONSAI_THUMB1)

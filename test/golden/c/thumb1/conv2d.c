@@ -21,8 +21,16 @@ void model_conv2d_1_routine(const void *in, void *out, const void *args);
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* to[i] = a[i] + (b[i] << 16), i < n: one value of each of two pixels per word. */
-BONSAI_SHARED void pack_pair(int32_t *to, const int8_t *a, const int8_t *b, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void pack_pair(int32_t *to, const int8_t *a, const int8_t *b,
+                                              int32_t n)
 {
 #if defined(BONSAI_THUMB1)
     /* Four at a time if both pointers are aligned. */

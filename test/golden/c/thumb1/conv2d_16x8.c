@@ -33,6 +33,18 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
         --*end;
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* The sums of `groups` of four rows over one vector x of int16. Of each group `w` has the four
  * values from which S0 to S3 begin, then for each of `steps` steps of four elements a word for
  * each: the weights of the rows as bytes, row 0 lowest, 128 added to all but row 3's. S3 to S0 are
@@ -41,7 +53,7 @@ static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, i
  * groups. */
 #if defined(__ARM_ARCH_6M__)
 
-static __attribute__((naked, noinline)) const int32_t *
+BONSAI_NAKED const int32_t *
 dot_byte_rows(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const void *x,
               __attribute__((unused)) const int32_t *w, __attribute__((unused)) int32_t groups,
               __attribute__((unused)) int32_t steps)
@@ -137,14 +149,14 @@ static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t 
  * adding it rounds. */
 #if defined(__ARM_ARCH_6M__)
 
-_Static_assert(offsetof(struct byte_rows, weights) == 0, "weights");
-_Static_assert(offsetof(struct byte_rows, stage) == 4, "stage");
-_Static_assert(offsetof(struct byte_rows, channels) == 8, "channels");
-_Static_assert(offsetof(struct byte_rows, steps) == 12, "steps");
-_Static_assert(offsetof(struct byte_rows, low) == 16, "low");
-_Static_assert(offsetof(struct byte_rows, high) == 20, "high");
+BONSAI_PLACE(byte_rows, weights, 0);
+BONSAI_PLACE(byte_rows, stage, 4);
+BONSAI_PLACE(byte_rows, channels, 8);
+BONSAI_PLACE(byte_rows, steps, 12);
+BONSAI_PLACE(byte_rows, low, 16);
+BONSAI_PLACE(byte_rows, high, 20);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 store_byte_rows(__attribute__((unused)) int16_t *out, __attribute__((unused)) const int16_t *x,
                 __attribute__((unused)) const struct byte_rows *rows)
 {

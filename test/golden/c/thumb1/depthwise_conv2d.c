@@ -65,6 +65,18 @@ static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
     return to;
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* How lines of one channel are packed. A word holds a pixel in its lower half and the pixel `lane`
  * bytes after it in the upper half. A line has `before` words of padding, `upper` words with only
  * the upper pixel inside, then `both`, `lower` and `after`. Assembly reads the fields at fixed
@@ -80,18 +92,18 @@ struct gather {
 /* Packs n > 0 lines from `line`; returns the end of the words. */
 #if defined(__ARM_ARCH_6M__)
 
-_Static_assert(offsetof(struct gather, step) == 0, "step");
-_Static_assert(offsetof(struct gather, lane) == 4, "lane");
-_Static_assert(offsetof(struct gather, line) == 8, "line");
-_Static_assert(offsetof(struct gather, start) == 12, "start");
-_Static_assert(offsetof(struct gather, padding) == 16, "padding");
-_Static_assert(offsetof(struct gather, before) == 20, "before");
-_Static_assert(offsetof(struct gather, upper) == 24, "upper");
-_Static_assert(offsetof(struct gather, both) == 28, "both");
-_Static_assert(offsetof(struct gather, lower) == 32, "lower");
-_Static_assert(offsetof(struct gather, after) == 36, "after");
+BONSAI_PLACE(gather, step, 0);
+BONSAI_PLACE(gather, lane, 4);
+BONSAI_PLACE(gather, line, 8);
+BONSAI_PLACE(gather, start, 12);
+BONSAI_PLACE(gather, padding, 16);
+BONSAI_PLACE(gather, before, 20);
+BONSAI_PLACE(gather, upper, 24);
+BONSAI_PLACE(gather, both, 28);
+BONSAI_PLACE(gather, lower, 32);
+BONSAI_PLACE(gather, after, 36);
 
-static __attribute__((naked, noinline)) uint32_t *
+BONSAI_NAKED uint32_t *
 gather_lines(__attribute__((unused)) uint32_t *to, __attribute__((unused)) const int8_t *line,
              __attribute__((unused)) int32_t n, __attribute__((unused)) const struct gather *gather)
 {
@@ -231,32 +243,32 @@ static void any_depthwise_lines(struct depthwise_lines *lines, const uint32_t *x
  * word of x apart and on one side of zero. */
 #if defined(__ARM_ARCH_6M__)
 
-_Static_assert(offsetof(struct depthwise_lines, x) == 0, "x");
-_Static_assert(offsetof(struct depthwise_lines, pairs) == 4, "pairs");
-_Static_assert(offsetof(struct depthwise_lines, runs) == 8, "runs");
-_Static_assert(offsetof(struct depthwise_lines, segments) == 12, "segments");
-_Static_assert(offsetof(struct depthwise_lines, next_x) == 16, "next_x");
-_Static_assert(offsetof(struct depthwise_lines, out) == 20, "out");
-_Static_assert(offsetof(struct depthwise_lines, to_next_out) == 24, "to_next_out");
-_Static_assert(offsetof(struct depthwise_lines, last_out) == 28, "last_out");
-_Static_assert(offsetof(struct depthwise_lines, lowest) == 32, "lowest");
-_Static_assert(offsetof(struct depthwise_lines, top) == 36, "top");
-_Static_assert(offsetof(struct depthwise_lines, offset) == 40, "offset");
-_Static_assert(offsetof(struct depthwise_lines, out_step) == 44, "out_step");
-_Static_assert(offsetof(struct depthwise_lines, out_bytes) == 48, "out_bytes");
-_Static_assert(offsetof(struct depthwise_lines, low) == 52, "low");
-_Static_assert(offsetof(struct depthwise_lines, high) == 56, "high");
-_Static_assert(offsetof(struct depthwise_lines, base) == 60, "base");
-_Static_assert(offsetof(struct depthwise_lines, lane) == 64, "lane");
-_Static_assert(offsetof(struct depthwise_lines, highest) == 68, "highest");
-_Static_assert(offsetof(struct depthwise_lines, odd) == 72, "odd");
-_Static_assert(offsetof(struct depthwise_lines, lift) == 76, "lift");
-_Static_assert(offsetof(struct depthwise_lines, shift) == 80, "shift");
-_Static_assert(offsetof(struct depthwise_lines, zero_point) == 84, "zero_point");
-_Static_assert(offsetof(struct depthwise_lines, low_shift) == 88, "low_shift");
-_Static_assert(offsetof(struct depthwise_lines, taps) == 92, "taps");
+BONSAI_PLACE(depthwise_lines, x, 0);
+BONSAI_PLACE(depthwise_lines, pairs, 4);
+BONSAI_PLACE(depthwise_lines, runs, 8);
+BONSAI_PLACE(depthwise_lines, segments, 12);
+BONSAI_PLACE(depthwise_lines, next_x, 16);
+BONSAI_PLACE(depthwise_lines, out, 20);
+BONSAI_PLACE(depthwise_lines, to_next_out, 24);
+BONSAI_PLACE(depthwise_lines, last_out, 28);
+BONSAI_PLACE(depthwise_lines, lowest, 32);
+BONSAI_PLACE(depthwise_lines, top, 36);
+BONSAI_PLACE(depthwise_lines, offset, 40);
+BONSAI_PLACE(depthwise_lines, out_step, 44);
+BONSAI_PLACE(depthwise_lines, out_bytes, 48);
+BONSAI_PLACE(depthwise_lines, low, 52);
+BONSAI_PLACE(depthwise_lines, high, 56);
+BONSAI_PLACE(depthwise_lines, base, 60);
+BONSAI_PLACE(depthwise_lines, lane, 64);
+BONSAI_PLACE(depthwise_lines, highest, 68);
+BONSAI_PLACE(depthwise_lines, odd, 72);
+BONSAI_PLACE(depthwise_lines, lift, 76);
+BONSAI_PLACE(depthwise_lines, shift, 80);
+BONSAI_PLACE(depthwise_lines, zero_point, 84);
+BONSAI_PLACE(depthwise_lines, low_shift, 88);
+BONSAI_PLACE(depthwise_lines, taps, 92);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 compute_lines_1(__attribute__((unused)) struct depthwise_lines *lines,
                 __attribute__((unused)) const uint32_t *x, __attribute__((unused)) int8_t *out,
                 __attribute__((unused)) int32_t count)

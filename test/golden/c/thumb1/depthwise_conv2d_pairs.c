@@ -28,27 +28,39 @@ struct window_pairs {
     int32_t channels, siblings, taps; /* Outputs: all, and per input channel; weights of each. */
 };
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* One output channel after the other, run after run. For each channel `stage` holds the initial
  * sum, low, high, top, offset and the outputs for sums below 0 (low byte) and above top (next
  * byte). An output of a sum a within 0 ... top is
  * the highest byte of a * high + (a * low >> 14) + offset. */
 #if defined(__ARM_ARCH_6M__)
 
-_Static_assert(offsetof(struct window_pairs, runs) == 0, "runs");
-_Static_assert(offsetof(struct window_pairs, list) == 4, "list");
-_Static_assert(offsetof(struct window_pairs, tap_step) == 8, "tap_step");
-_Static_assert(offsetof(struct window_pairs, line_step) == 12, "line_step");
-_Static_assert(offsetof(struct window_pairs, kernel_w) == 16, "kernel_w");
-_Static_assert(offsetof(struct window_pairs, zero_point) == 20, "zero_point");
-_Static_assert(offsetof(struct window_pairs, right) == 24, "right");
-_Static_assert(offsetof(struct window_pairs, out_right) == 28, "out_right");
-_Static_assert(offsetof(struct window_pairs, down) == 32, "down");
-_Static_assert(offsetof(struct window_pairs, out_down) == 36, "out_down");
-_Static_assert(offsetof(struct window_pairs, channels) == 40, "channels");
-_Static_assert(offsetof(struct window_pairs, siblings) == 44, "siblings");
-_Static_assert(offsetof(struct window_pairs, taps) == 48, "taps");
+BONSAI_PLACE(window_pairs, runs, 0);
+BONSAI_PLACE(window_pairs, list, 4);
+BONSAI_PLACE(window_pairs, tap_step, 8);
+BONSAI_PLACE(window_pairs, line_step, 12);
+BONSAI_PLACE(window_pairs, kernel_w, 16);
+BONSAI_PLACE(window_pairs, zero_point, 20);
+BONSAI_PLACE(window_pairs, right, 24);
+BONSAI_PLACE(window_pairs, out_right, 28);
+BONSAI_PLACE(window_pairs, down, 32);
+BONSAI_PLACE(window_pairs, out_down, 36);
+BONSAI_PLACE(window_pairs, channels, 40);
+BONSAI_PLACE(window_pairs, siblings, 44);
+BONSAI_PLACE(window_pairs, taps, 48);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 compute_pairs(__attribute__((unused)) const struct window_pairs *pairs,
               __attribute__((unused)) const int8_t *x, __attribute__((unused)) int8_t *out,
               __attribute__((unused)) const int8_t *weights,

@@ -27,8 +27,15 @@ struct output_taps {
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
 {
 #if defined(BONSAI_THUMB1)
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
@@ -78,19 +85,31 @@ BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int
     }
 }
 
+/* A field lies where the assembly below reads it. */
+#define BONSAI_PLACE(type, field, bytes) \
+    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
+
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* int8 outputs of pairs of channels: their products over all taps from `starts` on, each by two
  * 32-bit multiplications. Of each channel `stage` has top, the outputs below 0 (low byte) and above
  * top (next byte), and high, low, shift and offset: a sum a within 0 ... top becomes the upper byte
  * of a * high + (a * low >> shift) + offset, as proved. */
 #if defined(__ARM_ARCH_6M__)
 
-_Static_assert(offsetof(struct output_taps, row) == 0, "row");
-_Static_assert(offsetof(struct output_taps, all) == 4, "all");
-_Static_assert(offsetof(struct output_taps, by_four) == 8, "by_four");
-_Static_assert(offsetof(struct output_taps, outputs) == 12, "outputs");
-_Static_assert(offsetof(struct output_taps, second) == 16, "second");
+BONSAI_PLACE(output_taps, row, 0);
+BONSAI_PLACE(output_taps, all, 4);
+BONSAI_PLACE(output_taps, by_four, 8);
+BONSAI_PLACE(output_taps, outputs, 12);
+BONSAI_PLACE(output_taps, second, 16);
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 rescale_taps(__attribute__((unused)) int8_t *y, __attribute__((unused)) const int8_t *x,
              __attribute__((unused)) const int8_t *weights,
              __attribute__((unused)) const struct output_taps *taps,

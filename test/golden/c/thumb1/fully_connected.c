@@ -13,13 +13,21 @@
 #endif
 
 
+/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
+ * copy fewer of them. */
+#if defined(__clang__)
+#define BONSAI_NAKED static __attribute__((naked, noinline))
+#else
+#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
+#endif
+
 /* sums[c] = starts[c] + the dot product of a row and the weights of channel c < channels. The row
  * is `words` words, x0 to x3 each. For every word of it `w` holds two: w2 + (w0 << 16) and w3 + (w1
  * << 16). (x0 + (x2 << 16)) * (w2 + (w0 << 16)) has x0 * w0 + x2 * w2 in its upper half: as proved,
  * that is within 16 bits, and x0 * w2 + 2^15 in the lower half never carries. */
 #if defined(__ARM_ARCH_6M__)
 
-static __attribute__((naked, noinline)) void
+BONSAI_NAKED void
 dot_row(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const int8_t *row,
         __attribute__((unused)) const int32_t *w, __attribute__((unused)) const int32_t *starts,
         __attribute__((unused)) int32_t words, __attribute__((unused)) int32_t channels)
@@ -93,11 +101,19 @@ static void dot_row(int32_t *sums, const int8_t *row, const int32_t *w, const in
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
  * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
  * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
  * offset, as proved. */
-BONSAI_SHARED void rescale_sums(int8_t *y, const int32_t *sums, const int32_t *stage, int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
+                                                 const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
 #if defined(BONSAI_THUMB1)

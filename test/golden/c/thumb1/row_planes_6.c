@@ -20,12 +20,19 @@ void model_fully_connected_0_routine(const void *in, void *out, const void *args
 #define BONSAI_THUMB1
 #endif
 
+/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
+#if defined(BONSAI_THUMB1)
+#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
+#else
+#define BONSAI_FRAMELESS
+#endif
+
 /* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
  * the sum's start, top, the outputs for sums below 0 (low byte) and above top (next byte), and
  * high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a * high + (a *
  * low >> shift) + offset, as proved. */
-BONSAI_SHARED void rescale_sums_started(int8_t *y, const int32_t *sums, const int32_t *stage,
-                                        int32_t n)
+BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums_started(int8_t *y, const int32_t *sums,
+                                                         const int32_t *stage, int32_t n)
 {
     int8_t *const end = y + n;
 #if defined(BONSAI_THUMB1)
