@@ -1,7 +1,7 @@
 /**
  * Breaks lines of C that exceed the page. Templates do not know the lengths of the names and
  * numbers that they get: a statement that is too long continues on the next line, below its opening
- * bracket, and a comment is wrapped again.
+ * bracket, a comment is wrapped again, and terms that a number makes void are left out.
  */
 import { wrap } from './c.js';
 
@@ -81,7 +81,22 @@ function statement(lines: readonly string[]): readonly string[] {
     .map((line) => line.trim())
     .join(' ')
     .replaceAll(/([([]) /g, '$1');
-  return fold(`${indent}${joined}`);
+  return fold(`${indent}${withoutVoidTerms(joined)}`);
+}
+
+/** Ends a number: neither 10 nor 0x0010 nor 1.5f. */
+const end = '(?![\\w.])';
+/** What is no part of a value, as text and what stands in its place; a product may follow no division. */
+const voidTerms: readonly (readonly [RegExp, string])[] = [
+  [new RegExp(` \\+ \\w+ \\* 0${end}`, 'g'), ''],
+  [new RegExp(` \\* 1${end}`, 'g'), ''],
+  [/(^|return |[-+=<>?:,([{|&] ?)1 \* (?=[\w(])/g, '$1'],
+  [new RegExp(` (?:[-+]|<<|>>) 0${end}(?! [*/%])`, 'g'), ''],
+];
+
+/** Sums without 0, products without 1, and no product with 0 in a sum. */
+function withoutVoidTerms(code: string): string {
+  return voidTerms.reduce((text, [term, instead]) => text.replace(term, instead), code);
 }
 
 /** Instructions in a string, or operands: both continue on the next line. */

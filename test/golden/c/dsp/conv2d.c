@@ -331,7 +331,7 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
     int8_t *const line = scratch + 8 * filters.steps;
     const int8_t zero_point = (int8_t)3;
     int32_t oy = 0, ox = 0;
-    for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
+    for (int32_t pixels = out_h * out_w; pixels > 0; pixels -= 2) {
         /* An odd last pixel is computed twice. */
         const int32_t next = pixels > 1 ? 1 : 0;
         for (int32_t half = 0; half <= next; half++) {
@@ -391,7 +391,7 @@ static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scrat
     int8_t *const line = scratch + 8 * filters.steps;
     const int8_t zero_point = (int8_t)3;
     int32_t oy = 0, ox = 0;
-    for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
+    for (int32_t pixels = out_h * out_w; pixels > 0; pixels -= 2) {
         /* An odd last pixel is computed twice. */
         const int32_t next = pixels > 1 ? 1 : 0;
         for (int32_t half = 0; half <= next; half++) {
@@ -439,7 +439,7 @@ static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scr
     const int32_t out_h = 3, out_w = 3;
     const int32_t line_bytes = 24;
     int32_t oy = 0, ox = 0;
-    for (int32_t pixels = 1 * out_h * out_w; pixels > 0; pixels -= 2) {
+    for (int32_t pixels = out_h * out_w; pixels > 0; pixels -= 2) {
         /* An odd last pixel is computed twice. */
         const int32_t next = pixels > 1 ? 1 : 0;
         for (int32_t half = 0; half <= next; half++) {

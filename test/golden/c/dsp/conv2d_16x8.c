@@ -153,7 +153,7 @@ static void conv2d_16x8_patch_s16(const int16_t *in, int16_t *out, int8_t *scrat
     for (int32_t i = depth; i < 4 * steps; i++)
         patch[i] = 0;
     for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 30; pixel++) {
-        const int32_t y0 = oy * 1 - 1, x0 = ox * 1 - 1;
+        const int32_t y0 = oy - 1, x0 = ox - 1;
         int16_t *to = patch;
         int32_t left = 0, right = kernel_w;
         clip_taps(x0, dilation_w, in_w, &left, &right);
@@ -206,7 +206,7 @@ static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t
     for (int32_t i = depth; i < 4 * steps; i++)
         patch[i] = 0;
     for (int32_t pixel = 0, oy = 0, ox = 0; pixel < 18; pixel++) {
-        const int32_t y0 = oy * 1 - 0, x0 = ox * 1 - 0;
+        const int32_t y0 = oy, x0 = ox;
         int16_t *to = patch;
         int32_t left = 0, right = kernel_w;
         clip_taps(x0, dilation_w, in_w, &left, &right);

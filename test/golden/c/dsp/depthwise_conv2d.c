@@ -426,7 +426,7 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
         .columns = out_w,
         .rows = out_h,
         .pitch = image.pairs,
-        .step = 1 * image.pairs,
+        .step = image.pairs,
         .pixel = 8,
         .row = 40,
     };

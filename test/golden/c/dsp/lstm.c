@@ -291,15 +291,15 @@ static void lstm_s8_dsp(const int8_t *restrict in, int8_t *restrict out, int8_t 
                     c += saturate16(scale_twice(2 * added, 1073741824, 17, 65536, -1));
                     c = saturate16(c);
                     cell[first + i] = (int16_t)c;
-                    c = curve16_tanh((c * 3 + 0) >> 0, nodes);
+                    c = curve16_tanh((c * 3), nodes);
                     c *= curve16_sigmoid(gate[3], nodes);
                     c = scale_twice(2 * c, 1073741824, 22, 2097152, -1);
-                    hidden[first + i] = saturate8(c + 0);
+                    hidden[first + i] = saturate8(c);
                 }
             }
             memcpy(to, hidden, (size_t)units * sizeof *hidden);
-            from += 1 * inputs;
-            to += 1 * units;
+            from += inputs;
+            to += units;
         }
         hidden += units;
         cell += units;
@@ -348,15 +348,15 @@ static void lstm_s16_dsp_int16(const int16_t *restrict in, int16_t *restrict out
                     c += saturate16(scale_twice(2 * added, 1073741824, 17, 65536, -1));
                     c = saturate16(c);
                     cell[first + i] = (int16_t)c;
-                    c = curve16_tanh((c * 3 + 0) >> 0, nodes);
+                    c = curve16_tanh((c * 3), nodes);
                     c *= curve16_sigmoid(gate[3], nodes);
                     c = scale_twice(2 * c, 1073741824, 14, 8192, -1);
-                    hidden[first + i] = (int16_t)saturate16(c + 0);
+                    hidden[first + i] = (int16_t)saturate16(c);
                 }
             }
             memcpy(to, hidden, (size_t)units * sizeof *hidden);
-            from += 1 * inputs;
-            to += 1 * units;
+            from += inputs;
+            to += units;
         }
         hidden += units;
         cell += units;

@@ -318,7 +318,7 @@ static void conv2d_s16_mve(const int16_t *image, int16_t *out, int8_t *scratch)
         for (int32_t oy = 0; oy < 6; oy++) {
             for (int32_t ox = 0; ox < out_w; ox += tile) {
                 const int32_t count = ox + tile < out_w ? tile : out_w - ox;
-                const int32_t y = oy * 1 - 1, x = ox * 1 - 1;
+                const int32_t y = oy - 1, x = ox - 1;
                 gather_columns(scratch, in, y, x, &window);
                 for (int32_t i = 0; i < count; i += 2) {
                     /* An odd last pixel is computed twice. */
@@ -361,9 +361,9 @@ static void conv2d_s16_mve_dilated(const int16_t *image, int16_t *out, int8_t *s
         for (int32_t oy = 0; oy < 6; oy++) {
             for (int32_t ox = 0; ox < out_w; ox += tile) {
                 const int32_t count = ox + tile < out_w ? tile : out_w - ox;
-                const int32_t y = oy * 1 - 0, x = ox * 1 - 0;
+                const int32_t y = oy, x = ox;
                 for (int32_t i = 0; i < count; i++)
-                    gather_columns(scratch + i * step, in, y, x + i * 1, &window);
+                    gather_columns(scratch + i * step, in, y, x + i, &window);
                 for (int32_t i = 0; i < count; i += 2) {
                     /* An odd last pixel is computed twice. */
                     const int32_t next = i + 1 < count ? 1 : 0;

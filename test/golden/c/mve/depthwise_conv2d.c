@@ -442,7 +442,7 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
         int32_t copied = 0;
         copy_rows(last_pixel, 0, in + in_h * row_bytes - channels, 0, 1, channels);
         for (int32_t oy = 0; oy < 9; oy++) {
-            const int32_t top = oy * 1 - 1;
+            const int32_t top = oy - 1;
             const int32_t bottom = top + 2;
             for (; copied < bottom && copied < in_h; copied++)
                 copy_rows(copies + copied % 2 * row_bytes, 0, in + copied * row_bytes, 0, 1,
@@ -503,7 +503,7 @@ static void depthwise_conv2d_s8_mve_spread(const int8_t *in, int8_t *out, int8_t
         int32_t copied = 0;
         copy_rows(last_pixel, 0, in + in_h * row_bytes - channels, 0, 1, channels);
         for (int32_t oy = 0; oy < 7; oy++) {
-            const int32_t top = oy * 1 - 0;
+            const int32_t top = oy;
             const int32_t bottom = top + 2;
             for (; copied < bottom && copied < in_h; copied++)
                 copy_rows(copies + copied % 2 * row_bytes, 0, in + copied * row_bytes, 0, 1,

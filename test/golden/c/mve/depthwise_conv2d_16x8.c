@@ -161,11 +161,11 @@ static void depthwise_conv2d_16x8_s16_mve(const int16_t *in, int16_t *out)
 
     for (int32_t batch = 1; batch > 0; batch--, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < 6; oy++) {
-            const int32_t y0 = oy * 1 - 1;
+            const int32_t y0 = oy - 1;
             int32_t top = 0, bottom = kernel_h;
             clip_taps(y0, dilation_h, in_h, &top, &bottom);
             for (int32_t ox = 0; ox < 5; ox++, out += channels) {
-                const int32_t x0 = ox * 1 - 1;
+                const int32_t x0 = ox - 1;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
                 const int32_t first = ((y0 + top * dilation_h) * in_w + x0 + left * dilation_w) *

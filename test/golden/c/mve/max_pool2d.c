@@ -89,10 +89,10 @@ static void max_pool2d_s8_mve(const int8_t *in, int8_t *out,
     const int32_t row_bytes = in_w * channels;
     for (int32_t n = 0; n < 1; n++, in += in_h * row_bytes) {
         for (int32_t oy = 0; oy < args->out_h; oy++) {
-            const int32_t top = oy * 1 - args->pad_top, bottom = top + args->kernel_h;
+            const int32_t top = oy - args->pad_top, bottom = top + args->kernel_h;
             const int32_t y0 = top < 0 ? 0 : top, y1 = bottom > in_h ? in_h : bottom;
             for (int32_t ox = 0; ox < args->out_w; ox++, out += channels) {
-                const int32_t left = ox * 1 - args->pad_left, right = left + args->kernel_w;
+                const int32_t left = ox - args->pad_left, right = left + args->kernel_w;
                 const int32_t x0 = left < 0 ? 0 : left, x1 = right > in_w ? in_w : right;
                 const int8_t *const first = in + y0 * row_bytes + x0 * channels;
                 const struct max_area largest = {

@@ -172,13 +172,12 @@ static void mean_s8_mve(const int8_t *in, int8_t *out, const struct mean_s8_mve_
     const int32_t channels = 11;
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < args->kept_1; k1++, out += channels) {
-            const int8_t *const first = in + k0 * 0 + k1 * args->kept_stride_1;
+            const int8_t *const first = in + k1 * args->kept_stride_1;
             for (int32_t c = 0; c < channels; c += 4) {
                 lanes4 sums = load_lanes(stage);
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++)
-                        sums = add_pixels(sums, first + c + r0 * 0 + r1 * 0, 11, args->mean_2,
-                                          channels - c);
+                        sums = add_pixels(sums, first + c, 11, args->mean_2, channels - c);
                 }
                 sums = rescale_lanes(sums, stage + 4);
                 store_lanes(out + c, clamp_lanes(sums, &output), channels - c);

@@ -391,7 +391,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
                 const int32_t width = ox + tile < out_w ? tile : out_w - ox;
                 const int32_t count = (oy + rows < out_h ? rows : out_h - oy) * width;
                 struct pixel_walk walk = { scratch, count, width, width, 3, 33 - (width - 1) * 3 };
-                gather_strip(scratch, in, oy * 1 - 1, ox * 1 - 1, &strip);
+                gather_strip(scratch, in, oy - 1, ox - 1, &strip);
                 for (int32_t i = 0; i < count; i += 4) {
                     gathered_pixels(&gathered, &walk, out_c);
                     gathered.weights = model_conv2d_0_weights;

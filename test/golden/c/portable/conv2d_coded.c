@@ -221,7 +221,7 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch)
     for (int32_t pixel = 0; pixel < pixels; pixel += lanes) {
         const int32_t n = pixels - pixel < lanes ? pixels - pixel : lanes;
         for (int32_t lane = 0; lane < n; lane++) {
-            gather_lane(scratch + lane, in, oy * 1 - 1, ox * 1 - 1, &window);
+            gather_lane(scratch + lane, in, oy - 1, ox - 1, &window);
             if (++ox == 3) {
                 ox = 0;
                 if (++oy == 3) {

@@ -199,7 +199,7 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
     for (int32_t pixel = 0; pixel < pixels; pixel += lanes) {
         const int32_t n = pixels - pixel < lanes ? pixels - pixel : lanes;
         for (int32_t lane = 0; lane < n; lane++) {
-            gather_lane(scratch + lane, in, oy * args->stride_h - args->pad_top, ox * 1 -
+            gather_lane(scratch + lane, in, oy * args->stride_h - args->pad_top, ox -
                         args->pad_left, &window);
             if (++ox == args->out_w) {
                 ox = 0;

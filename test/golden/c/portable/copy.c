@@ -33,7 +33,7 @@
 /* Copies 1 * 4 bytes; both addresses are multiples of 4. */
 BONSAI_INLINE void copy_words_1(int8_t *to, const int8_t *from)
 {
-    memcpy(BONSAI_ALIGNED(to, 4), BONSAI_ALIGNED(from, 4), 1 * 4);
+    memcpy(BONSAI_ALIGNED(to, 4), BONSAI_ALIGNED(from, 4), 4);
 }
 
 /* Copies runs of elements between two row-major tensors, after filling the elements

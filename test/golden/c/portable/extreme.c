@@ -19,11 +19,11 @@ static void extreme_s8_maximum(const int8_t *restrict in, int8_t *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 1; k1++) {
             for (int32_t k2 = 0; k2 < 48; k2++) {
-                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * 1;
+                const int8_t *first = in + k2;
                 int8_t found = *first;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        const int8_t *p = first;
                         for (int32_t r2 = 0; r2 < 6; r2++, p += 48) {
                             if (*p > found)
                                 found = *p;
@@ -43,11 +43,11 @@ static void extreme_f32_maximum_real(const float *restrict in, float *restrict o
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 1; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const float *first = in + k0 * 0 + k1 * 0 + k2 * 4;
+                const float *first = in + k2 * 4;
                 float found = -3.402823466e+38f;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 2; r1++) {
-                        const float *p = first + r0 * 0 + r1 * 12;
+                        const float *p = first + r1 * 12;
                         for (int32_t r2 = 0; r2 < 4; r2++, p += 1) {
                             if (*p > found)
                                 found = *p;
@@ -67,11 +67,11 @@ static void extreme_s8(const int8_t *restrict in, int8_t *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 1; k1++) {
             for (int32_t k2 = 0; k2 < 1; k2++) {
-                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * 0;
+                const int8_t *first = in;
                 int8_t found = *first;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        const int8_t *p = first;
                         for (int32_t r2 = 0; r2 < 48; r2++, p += 1) {
                             if (*p < found)
                                 found = *p;

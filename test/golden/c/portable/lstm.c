@@ -173,13 +173,13 @@ static void lstm_s8(const int8_t *restrict in, int8_t *restrict out, int8_t *res
                 cell[unit] = (int16_t)c;
                 const int32_t h = sigmoid16(gate[3], table) *
                                   tanh16(c, 3, 0, table);
-                const int32_t z = requantize(h, 1073741824, -22) + 0;
+                const int32_t z = requantize(h, 1073741824, -22);
                 next[unit] = (int8_t)(z < -128 ? -128 : z > 127 ? 127 : z);
             }
             memcpy(hidden, next, (size_t)units * sizeof *next);
             memcpy(y, next, (size_t)units * sizeof *next);
-            x += 1 * inputs;
-            y += 1 * units;
+            x += inputs;
+            y += units;
         }
         hidden += units;
         cell += units;
@@ -232,13 +232,13 @@ static void lstm_s16_int16_wide(const int16_t *restrict in, int16_t *restrict ou
                 cell[unit] = (int16_t)c;
                 const int32_t h = sigmoid16(gate[3], table) *
                                   tanh16(c, 3, 0, table);
-                const int32_t z = requantize(h, 1073741824, -14) + 0;
+                const int32_t z = requantize(h, 1073741824, -14);
                 next[unit] = (int16_t)(z < -32768 ? -32768 : z > 32767 ? 32767 : z);
             }
             memcpy(hidden, next, (size_t)units * sizeof *next);
             memcpy(y, next, (size_t)units * sizeof *next);
-            x += 1 * inputs;
-            y += 1 * units;
+            x += inputs;
+            y += units;
         }
         hidden += units;
         cell += units;

@@ -142,8 +142,8 @@ static void lstm_f32_f32(const float *restrict in, float *restrict out, float *r
             }
             memcpy(hidden, next, (size_t)units * sizeof *next);
             memcpy(y, next, (size_t)units * sizeof *next);
-            x += 1 * inputs;
-            y += 1 * units;
+            x += inputs;
+            y += units;
         }
         hidden += units;
         cell += units;

@@ -62,11 +62,11 @@ static void mean_s8(const int8_t *restrict in, int8_t *restrict out,
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 1; k1++) {
             for (int32_t k2 = 0; k2 < args->kept_2; k2++) {
-                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * args->kept_stride_2;
+                const int8_t *first = in + k2 * args->kept_stride_2;
                 int32_t sum = 0;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        const int8_t *p = first;
                         for (int32_t r2 = 0; r2 < args->mean_2; r2++, p += 1)
                             sum += *p;
                     }

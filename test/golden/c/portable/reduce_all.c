@@ -19,11 +19,11 @@ static void folding_bool(const uint8_t *restrict in, uint8_t *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 2; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const uint8_t *first = in + k0 * 0 + k1 * 15 + k2 * 1;
+                const uint8_t *first = in + k1 * 15 + k2;
                 uint8_t result = 1;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const uint8_t *p = first + r0 * 0 + r1 * 0;
+                        const uint8_t *p = first;
                         for (int32_t r2 = 0; r2 < 5; r2++, p += 3)
                             result = *p != 0 ? result : 0;
                     }

@@ -19,11 +19,11 @@ static void folding_f32(const float *restrict in, float *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 2; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const float *first = in + k0 * 0 + k1 * 15 + k2 * 1;
+                const float *first = in + k1 * 15 + k2;
                 float result = 1;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const float *p = first + r0 * 0 + r1 * 0;
+                        const float *p = first;
                         for (int32_t r2 = 0; r2 < 5; r2++, p += 3)
                             result *= *p;
                     }
@@ -41,11 +41,11 @@ static void folding_s32_whole(const int32_t *restrict in, int32_t *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 2; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const int32_t *first = in + k0 * 0 + k1 * 15 + k2 * 1;
+                const int32_t *first = in + k1 * 15 + k2;
                 int32_t result = 1;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const int32_t *p = first + r0 * 0 + r1 * 0;
+                        const int32_t *p = first;
                         for (int32_t r2 = 0; r2 < 5; r2++, p += 3)
                             result = (int32_t)((uint32_t)result * (uint32_t)*p);
                     }

@@ -51,11 +51,11 @@ static void mean_s8_fixed(const int8_t *restrict in, int8_t *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 1; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const int8_t *first = in + k0 * 0 + k1 * 0 + k2 * 1;
+                const int8_t *first = in + k2;
                 int32_t sum = 0;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const int8_t *p = first + r0 * 0 + r1 * 0;
+                        const int8_t *p = first;
                         for (int32_t r2 = 0; r2 < 16; r2++, p += 3)
                             sum += *p;
                     }
@@ -76,11 +76,11 @@ static void mean_f32_real(const float *restrict in, float *restrict out)
     for (int32_t k0 = 0; k0 < 1; k0++) {
         for (int32_t k1 = 0; k1 < 2; k1++) {
             for (int32_t k2 = 0; k2 < 3; k2++) {
-                const float *first = in + k0 * 0 + k1 * 36 + k2 * 1;
+                const float *first = in + k1 * 36 + k2;
                 float sum = 0;
                 for (int32_t r0 = 0; r0 < 1; r0++) {
                     for (int32_t r1 = 0; r1 < 1; r1++) {
-                        const float *p = first + r0 * 0 + r1 * 0;
+                        const float *p = first;
                         for (int32_t r2 = 0; r2 < 12; r2++, p += 3)
                             sum += *p;
                     }

@@ -68,7 +68,7 @@ static void svdf_s8(const int8_t *restrict in, int8_t *restrict out, int16_t *re
                 dot += *x * *feature++;
             dot = requantize(dot, 1073741824, 1);
             dot = dot < -32768 ? -32768 : dot > 32767 ? 32767 : dot;
-            ring[newest] = (int16_t)(dot + 0);
+            ring[newest] = (int16_t)(dot);
             for (int32_t k = 0; k < memory; k++)
                 sum += (uint32_t)(time[k] * ring[k]);
             time += 2 * memory;

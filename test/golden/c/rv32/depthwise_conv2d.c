@@ -79,8 +79,8 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
     const uint32_t w[] = {
         (uint32_t)weights[0 * columns] * unit, (uint32_t)weights[0 * columns + 1] * unit,
         (uint32_t)weights[0 * columns + 2] * unit,
-        (uint32_t)weights[1 * columns] * unit, (uint32_t)weights[1 * columns + 1] * unit,
-        (uint32_t)weights[1 * columns + 2] * unit,
+        (uint32_t)weights[columns] * unit, (uint32_t)weights[columns + 1] * unit,
+        (uint32_t)weights[columns + 2] * unit,
         (uint32_t)weights[2 * columns] * unit, (uint32_t)weights[2 * columns + 1] * unit,
         (uint32_t)weights[2 * columns + 2] * unit,
     };
@@ -277,7 +277,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
     /* Bytes of the plane and of the output from line to line. */
     const int32_t lines = 2, line_step = 33, line_out = 54;
     const struct plane_window taps = {
-        .kernel_h = 3, .kernel_w = 3, .row = 1 * pitch,
+        .kernel_h = 3, .kernel_w = 3, .row = pitch,
         .column = 1, .outputs = 9, .step = 1, .out_step = 6,
     };
     /* The image's part of the plane; around it is padding, the same for all channels. */

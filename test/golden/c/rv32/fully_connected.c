@@ -173,10 +173,10 @@ static void fully_connected_s8_rv32(const int8_t *in, int8_t *out)
                 /* fall through */
             case 2:
                 v = x[1];
-                a0 += w[4 * 1] * (uint32_t)v;
-                a1 += w[4 * 1 + 1] * (uint32_t)v;
-                a2 += w[4 * 1 + 2] * (uint32_t)v;
-                a3 += w[4 * 1 + 3] * (uint32_t)v;
+                a0 += w[4] * (uint32_t)v;
+                a1 += w[4 + 1] * (uint32_t)v;
+                a2 += w[4 + 2] * (uint32_t)v;
+                a3 += w[4 + 3] * (uint32_t)v;
                 /* fall through */
             default:
                 break;

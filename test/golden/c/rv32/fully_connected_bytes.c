@@ -208,7 +208,7 @@ static void fully_connected_s8_rv32(const int8_t *in, int8_t *out)
             case 2:
                 v = x[1];
                 inputs += (uint32_t)v;
-                p = w[2 * 1], q = w[2 * 1 + 1];
+                p = w[2], q = w[2 + 1];
                 a0 += (p & even) * (uint32_t)v;
                 a1 += (p >> 8) * (uint32_t)v;
                 a2 += (q & even) * (uint32_t)v;

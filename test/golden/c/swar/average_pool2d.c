@@ -47,7 +47,7 @@ static void average_pool2d_s8_swar(const int8_t *in, int8_t *out,
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < args->out_h; oy++) {
             for (int32_t ox = 0; ox < args->out_w; ox++) {
-                const int32_t y0 = oy * 1, x0 = ox * 1;
+                const int32_t y0 = oy, x0 = ox;
                 const int8_t *pixel = in + (y0 * in_w + x0) * channels;
                 for (int32_t c = 0; c < channels; c += 4, pixel += 4, out += 4) {
                     uint32_t even = 0, odd = 0;
@@ -80,7 +80,7 @@ static void average_pool2d_s8_swar_ragged(const int8_t *in, int8_t *out)
     for (int32_t n = 0; n < 1; n++, in += in_h * in_w * channels) {
         for (int32_t oy = 0; oy < 4; oy++) {
             for (int32_t ox = 0; ox < 4; ox++) {
-                const int32_t y0 = oy * 1, x0 = ox * 1;
+                const int32_t y0 = oy, x0 = ox;
                 const int8_t *pixel = in + (y0 * in_w + x0) * channels;
                 for (int32_t c = 0; c < channels; c += 4, pixel += 4, out += 4) {
                     /* The last four overlap channels that are already done. */

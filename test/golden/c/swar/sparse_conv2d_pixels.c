@@ -384,7 +384,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
             int8_t *const patch = patches + third * 144;
             x[third] = patch;
             if (i < n) {
-                gather_window(patch, in, oy * 1 - 1, ox * 1 - 1, &window);
+                gather_window(patch, in, oy - 1, ox - 1, &window);
                 if (++ox == out_w) {
                     ox = 0;
                     if (++oy == out_h) {

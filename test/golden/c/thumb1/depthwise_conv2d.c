@@ -453,7 +453,7 @@ static void depthwise_conv2d_s8_thumb1(const int8_t *in, int8_t *out, int8_t *sc
     const int32_t lines_in = args->lines_in, lines_out = 5, band = 5;
     const int32_t lines_pad = 1, lines_stride = args->lines_stride;
     const int32_t lines_taps = 3, pitch = 7;
-    const int32_t words = 5, pair_bytes = 8 * 1;
+    const int32_t words = 5, pair_bytes = 8;
     const int32_t out_step = 3, out_line = 27;
     const int32_t in_image = args->in_image, out_image = 135;
     const int32_t stage_words = 6;
