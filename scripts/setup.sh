@@ -14,7 +14,7 @@ fi
 
 # command=package
 needed=(arm-none-eabi-gcc=gcc-arm-none-eabi riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf gcc=gcc make=make qemu-system-arm=qemu-system-arm)
-[ "${1:-}" != --tests ] || needed+=(g++=g++ cmake=cmake socat=socat stm32flash=stm32flash ser2net=ser2net qemu-system-riscv32=qemu-system-misc xtensa-lx106-elf-gcc=gcc-xtensa-lx106)
+[ "${1:-}" != --tests ] || needed+=(g++=g++ clang=clang cppcheck=cppcheck cmake=cmake socat=socat stm32flash=stm32flash ser2net=ser2net qemu-system-riscv32=qemu-system-misc xtensa-lx106-elf-gcc=gcc-xtensa-lx106)
 missing=()
 for pair in "${needed[@]}"; do
   command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")

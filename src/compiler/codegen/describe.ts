@@ -1,4 +1,4 @@
-/** The comment above a step in the generated C: layer, shapes, attributes. */
+/** The comment above a step in the generated C: layer, shapes, attributes; kernel, work and why. */
 import { type AttrValue, dtypes, type NodeView, type Tensor } from '../ir/graph.js';
 import type { PlanStep } from '../plan/types.js';
 import { comment } from './c.js';
@@ -16,6 +16,11 @@ export function describeStep(step: PlanStep, symbol: string, view: NodeView): st
   return comment(
     `${symbol}: "${step.name}"  ${type} ${inputs} -> ${outputs}${details === '' ? '' : `  ${details}`}`,
   );
+}
+
+/** 'swar/conv2d, 15360 MAC: about 76674 cycles, 1776 B; the only one that applies' */
+export function describeChoice({ kernel, macs, why }: PlanStep): string {
+  return comment(`${kernel}${macs > 0 ? `, ${macs} MAC` : ''}${why === '' ? '' : `: ${why}`}`);
 }
 
 function shape(tensor: Tensor): string {

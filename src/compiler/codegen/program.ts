@@ -30,7 +30,7 @@ import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
 import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
 import { float, inC, integer, offset, rows, string, wrap } from './c.js';
-import { describeStep } from './describe.js';
+import { describeChoice, describeStep } from './describe.js';
 import { boundsContext, elementsContext } from './elements.js';
 import { format } from './format.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
@@ -316,7 +316,10 @@ function stepText(
     });
   const names = parts.length > 1 ? [`${symbol}_first`, `${symbol}_second`] : [];
   const label = [
-    `${wrap(describeStep(step, symbol, view), 97, '     * ').replace('     * ', '    /* ')} */`,
+    `${[describeStep(step, symbol, view), describeChoice(step)]
+      .map((text) => wrap(text, 97, '     * '))
+      .join('\n')
+      .replace('     * ', '    /* ')} */`,
     `    case ${step.index}:`,
     ...(move === null ? [] : [moveStatement(move)]),
     ...(names.length > 0

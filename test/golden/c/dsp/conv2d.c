@@ -477,15 +477,18 @@ static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scr
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
+     * dsp/conv2d, 5400 MAC: test */
     case 0:
         conv2d_s8_dsp(arena + 0x0000, arena + 0x0108, arena + 0x01d0);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,9,2,1] -> [1,9,2,4]  5x1 pad 2,2,0,0 */
+    /* conv2d_1: "conv2d_1"  s8 [1,9,2,1] -> [1,9,2,4]  5x1 pad 2,2,0,0
+     * dsp/conv2d, 360 MAC: test */
     case 1:
         conv2d_s8_dsp_by_column(arena + 0x00f4, arena + 0x0254, arena + 0x029c);
         break;
-    /* conv2d_2: "conv2d_2"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_2: "conv2d_2"  s8 [1,5,5,8] -> [1,3,3,6]  3x3 stride 2 pad 1,1,1,1
+     * dsp/conv2d, 3888 MAC: test */
     case 2:
         conv2d_s8_dsp_whole_words(arena + 0x0108, arena + 0x02bc, arena + 0x02f4);
         break;

@@ -238,11 +238,13 @@ static const struct conv2d_few_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,3]  3x3 stride 2 pad 1,1,1,1
+     * dsp/conv2d_few, 2700 MAC: test */
     case 0:
         conv2d_few_s8_dsp(arena + 0x0000, arena + 0x0144, arena + 0x0190, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,3] -> [1,5,6,1]  3x2 pad 1,1,1,1 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,3] -> [1,5,6,1]  3x2 pad 1,1,1,1
+     * dsp/conv2d_few, 540 MAC: test */
     case 1:
         conv2d_few_s8_dsp(arena + 0x0144, arena + 0x0214, arena + 0x0234, &model_conv2d_1_args);
         break;

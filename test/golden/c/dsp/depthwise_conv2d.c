@@ -458,12 +458,14 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * dsp/depthwise_conv2d, 1800 MAC: test */
     case 0:
         depthwise_conv2d_s8_dsp_any_window_twice(arena + 0x0000, arena + 0x0288, arena + 0x0350);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1
-     * rounding single */
+     * rounding single
+     * dsp/depthwise_conv2d, 1800 MAC: test */
     case 1:
         depthwise_conv2d_s8_dsp_linear_stride1(arena + 0x0288, arena + 0x0564, arena + 0x062c);
         break;

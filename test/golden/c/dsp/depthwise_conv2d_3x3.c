@@ -365,13 +365,15 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
-     * 1,1,1,1 rounding single */
+     * 1,1,1,1 rounding single
+     * dsp/depthwise_conv2d_3x3, 1800 MAC: test */
     case 0:
         depthwise_conv2d_3x3_s8_dsp(arena + 0x0000, arena + 0x0288, arena + 0x0350,
                                     &model_depthwise_conv2d_0_args);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,5,5,8]  3x3 pad 1,1,1,1
-     * rounding single */
+     * rounding single
+     * dsp/depthwise_conv2d_3x3, 1800 MAC: test */
     case 1:
         depthwise_conv2d_3x3_s8_dsp(arena + 0x0288, arena + 0x0398, arena + 0x0460,
                                     &model_depthwise_conv2d_1_args);

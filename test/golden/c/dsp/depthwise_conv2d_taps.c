@@ -457,12 +457,14 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,7,7,12]  3x3 dilation 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * dsp/depthwise_conv2d_taps, 5292 MAC: test */
     case 0:
         depthwise_conv2d_taps_s8_dsp_single_twice(arena + 0x0000, arena + 0x00f4);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,7,7,12] -> [1,7,7,12]  3x3 pad 1,1,1,1
-     * rounding single */
+     * rounding single
+     * dsp/depthwise_conv2d_taps, 5292 MAC: test */
     case 1:
         depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(arena + 0x00f4, arena + 0x0340);
         break;

@@ -301,12 +301,14 @@ static const struct fully_connected_s8_dsp_args model_fully_connected_1_args BON
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * dsp/fully_connected, 640 MAC: test */
     case 0:
         fully_connected_s8_dsp(arena + 0x0000, arena + 0x0040, arena + 0x004c,
                                &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
+     * dsp/fully_connected, 50 MAC: test */
     case 1:
         fully_connected_s8_dsp(arena + 0x0040, arena + 0x00cc, arena + 0x00d4,
                                &model_fully_connected_1_args);

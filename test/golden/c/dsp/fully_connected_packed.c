@@ -298,11 +298,13 @@ static void fully_connected_s8_dsp_1(const int8_t *in, int8_t *out, int8_t *scra
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * dsp/fully_connected_packed, 640 MAC: test */
     case 0:
         fully_connected_s8_dsp_0(arena + 0x0000, arena + 0x0040, arena + 0x004c);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
+     * dsp/fully_connected_packed, 50 MAC: test */
     case 1:
         fully_connected_s8_dsp_1(arena + 0x0040, arena + 0x00cc, arena + 0x00d4);
         break;

@@ -344,12 +344,14 @@ static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_1_args BONSAI_FLA
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,8]  1x1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,8]  1x1
+     * dsp/sparse_conv2d_by4, 1944 MAC: test */
     case 0:
         sparse_conv2d_by4_s8_dsp(arena + 0x0000, arena + 0x00f4, arena + 0x037c,
                                  &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,9,9,8] -> [1,9,9,6]  1x1 */
+    /* conv2d_1: "conv2d_1"  s8 [1,9,9,8] -> [1,9,9,6]  1x1
+     * dsp/sparse_conv2d_by4, 3888 MAC: test */
     case 1:
         sparse_conv2d_by4_s8_dsp(arena + 0x00f4, arena + 0x0394, arena + 0x057c,
                                  &model_conv2d_1_args);

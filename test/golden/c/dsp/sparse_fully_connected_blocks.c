@@ -233,7 +233,8 @@ static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * dsp/sparse_fully_connected_blocks, 640 MAC: test */
     case 0:
         sparse_fully_connected_blocks_s8_dsp(arena + 0x0000, arena + 0x0040);
         break;

@@ -160,11 +160,13 @@ static const struct add_s8_mve_args model_add_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_0: "add_0"  s8 [1,4,4,3], [3] -> [1,4,4,3] */
+    /* add_0: "add_0"  s8 [1,4,4,3], [3] -> [1,4,4,3]
+     * mve/add: test */
     case 0:
         add_s8_mve(arena + 0x0000, arena + 0x0030, arena + 0x0034, &model_add_0_args);
         break;
-    /* add_1: "add_1"  s8 [1,4,4,3], [3] -> [1,4,4,3]  relu */
+    /* add_1: "add_1"  s8 [1,4,4,3], [3] -> [1,4,4,3]  relu
+     * mve/add: test */
     case 1:
         add_s8_mve(arena + 0x0034, arena + 0x0030, arena + 0x0064, &model_add_1_args);
         break;

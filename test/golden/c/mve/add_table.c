@@ -92,11 +92,13 @@ static const struct add_table_s8_mve_args model_add_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3] */
+    /* add_0: "add_0"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]
+     * mve/add_table: test */
     case 0:
         add_table_s8_mve(arena + 0x0000, arena + 0x0030, arena + 0x0060, &model_add_0_args);
         break;
-    /* add_1: "add_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu */
+    /* add_1: "add_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu
+     * mve/add_table: test */
     case 1:
         add_table_s8_mve(arena + 0x0060, arena + 0x0030, arena + 0x0090, &model_add_1_args);
         break;

@@ -142,11 +142,13 @@ static const struct average_pool2d_s8_mve_args model_average_pool2d_1_args BONSA
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,11] -> [1,6,6,11]  3x3 pad 1,1,1,1 */
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,11] -> [1,6,6,11]  3x3 pad 1,1,1,1
+     * mve/average_pool2d: test */
     case 0:
         average_pool2d_s8_mve(arena + 0x0000, arena + 0x018c, &model_average_pool2d_0_args);
         break;
-    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,11] -> [1,1,1,11]  6x6 */
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,11] -> [1,1,1,11]  6x6
+     * mve/average_pool2d: test */
     case 1:
         average_pool2d_s8_mve(arena + 0x018c, arena + 0x0318, &model_average_pool2d_1_args);
         break;

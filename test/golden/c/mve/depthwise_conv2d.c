@@ -554,17 +554,20 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,11] -> [1,9,5,11]  3x3 stride 1x2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * mve/depthwise_conv2d, 4455 MAC: test */
     case 0:
         depthwise_conv2d_s8_mve(arena + 0x0000, arena + 0x037c, arena + 0x056c,
                                 &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,9,5,11] -> [1,9,5,11]  3x3 pad 1,1,1,1 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,9,5,11] -> [1,9,5,11]  3x3 pad 1,1,1,1
+     * mve/depthwise_conv2d, 4455 MAC: test */
     case 1:
         depthwise_conv2d_s8_mve(arena + 0x037c, arena + 0x0658, arena + 0x0848,
                                 &model_depthwise_conv2d_1_args);
         break;
-    /* depthwise_conv2d_2: "depthwise_conv2d_2"  s8 [1,9,5,11] -> [1,7,3,22]  3x3 */
+    /* depthwise_conv2d_2: "depthwise_conv2d_2"  s8 [1,9,5,11] -> [1,7,3,22]  3x3
+     * mve/depthwise_conv2d, 4158 MAC: test */
     case 2:
         depthwise_conv2d_s8_mve_spread(arena + 0x0658, arena + 0x08dc, arena + 0x0aac);
         break;

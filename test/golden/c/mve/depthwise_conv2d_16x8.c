@@ -194,7 +194,8 @@ static void depthwise_conv2d_16x8_s16_mve(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s16 [1,6,5,6] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s16 [1,6,5,6] -> [1,6,5,6]  3x3 pad 1,1,1,1
+     * mve/depthwise_conv2d_16x8, 1620 MAC: test */
     case 0:
         depthwise_conv2d_16x8_s16_mve((int16_t *)(void *)(arena + 0x0000),
                                       (int16_t *)(void *)(arena + 0x0168));

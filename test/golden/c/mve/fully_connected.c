@@ -217,11 +217,13 @@ static const struct fully_connected_s8_mve_args model_fully_connected_1_args BON
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * mve/fully_connected, 640 MAC: test */
     case 0:
         fully_connected_s8_mve(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,5]
+     * mve/fully_connected, 50 MAC: test */
     case 1:
         fully_connected_s8_mve(arena + 0x0040, arena + 0x004c, &model_fully_connected_1_args);
         break;

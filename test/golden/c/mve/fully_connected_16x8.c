@@ -196,12 +196,14 @@ static const struct fully_connected_s16_mve_args model_fully_connected_1_args BO
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s16 [1,19] -> [1,6]  19xundefined */
+    /* fully_connected_0: "fully_connected_0"  s16 [1,19] -> [1,6]  19xundefined
+     * mve/fully_connected_16x8, 114 MAC: test */
     case 0:
         fully_connected_s16_mve((int16_t *)(void *)(arena + 0x0000),
                                 (int16_t *)(void *)(arena + 0x0028), &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s16 [1,6] -> [1,3]  6xundefined */
+    /* fully_connected_1: "fully_connected_1"  s16 [1,6] -> [1,3]  6xundefined
+     * mve/fully_connected_16x8, 18 MAC: test */
     case 1:
         fully_connected_s16_mve((int16_t *)(void *)(arena + 0x0028),
                                 (int16_t *)(void *)(arena + 0x0034), &model_fully_connected_1_args);

@@ -197,11 +197,13 @@ static const struct mean_s8_mve_args model_mean_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* mean_0: "mean_0"  s8 [2,4,5,11] -> [2,4,11]  axes [2] algorithm general */
+    /* mean_0: "mean_0"  s8 [2,4,5,11] -> [2,4,11]  axes [2] algorithm general
+     * mve/mean: test */
     case 0:
         mean_s8_mve(arena + 0x0000, arena + 0x01b8, &model_mean_0_args);
         break;
-    /* mean_1: "mean_1"  s8 [2,4,11] -> [2,11]  axes [1] algorithm general */
+    /* mean_1: "mean_1"  s8 [2,4,11] -> [2,11]  axes [1] algorithm general
+     * mve/mean: test */
     case 1:
         mean_s8_mve(arena + 0x01b8, arena + 0x0210, &model_mean_1_args);
         break;

@@ -132,11 +132,13 @@ static const struct mul_s8_mve_args model_mul_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* mul_0: "mul_0"  s8 [1,4,4,3], [1,4,4,1] -> [1,4,4,3] */
+    /* mul_0: "mul_0"  s8 [1,4,4,3], [1,4,4,1] -> [1,4,4,3]
+     * mve/mul: test */
     case 0:
         mul_s8_mve(arena + 0x0000, arena + 0x0030, arena + 0x0040, &model_mul_0_args);
         break;
-    /* mul_1: "mul_1"  s8 [1,4,4,3], [1,4,4,1] -> [1,4,4,3]  relu */
+    /* mul_1: "mul_1"  s8 [1,4,4,3], [1,4,4,1] -> [1,4,4,3]  relu
+     * mve/mul: test */
     case 1:
         mul_s8_mve(arena + 0x0040, arena + 0x0030, arena + 0x0070, &model_mul_1_args);
         break;

@@ -420,7 +420,8 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,7]  3x3 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,9,9,7]  3x3 pad 1,1,1,1
+     * mve/sparse_conv2d, 15309 MAC: test */
     case 0:
         sparse_conv2d_s8_mve(arena + 0x0000, arena + 0x00f4, arena + 0x032c);
         break;

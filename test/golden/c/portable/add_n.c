@@ -82,7 +82,8 @@ static void add_n_s8_last(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_n_0: "add_n_0"  s8 [8], [8], [8] -> [8] */
+    /* add_n_0: "add_n_0"  s8 [8], [8], [8] -> [8]
+     * portable/add_n: test */
     case 0:
         add_n_s8_first(arena + 0x0000, arena + 0x0020);
         add_n_s8(arena + 0x0008, arena + 0x0020);

@@ -59,11 +59,13 @@ static void arg_extreme_s32(const float *restrict in, int32_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* arg_extreme_0: "arg_extreme_0"  s8 to s32 [4,9] -> [4]  axis 1 function max */
+    /* arg_extreme_0: "arg_extreme_0"  s8 to s32 [4,9] -> [4]  axis 1 function max
+     * portable/arg_extreme: test */
     case 0:
         arg_extreme_s32_maximum(arena + 0x0000, (int32_t *)(void *)(arena + 0x00cc));
         break;
-    /* arg_extreme_1: "arg_extreme_1"  f32 to s32 [3,7,2] -> [3,2]  axis 1 function min */
+    /* arg_extreme_1: "arg_extreme_1"  f32 to s32 [3,7,2] -> [3,2]  axis 1 function min
+     * portable/arg_extreme: test */
     case 1:
         arg_extreme_s32((float *)(void *)(arena + 0x0024), (int32_t *)(void *)(arena + 0x00dc));
         break;

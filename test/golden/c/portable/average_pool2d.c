@@ -89,11 +89,13 @@ static void average_pool2d_s8_quick(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1 */
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1
+     * portable/average_pool2d: test */
     case 0:
         average_pool2d_s8(arena + 0x0000, arena + 0x0120);
         break;
-    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,8] -> [1,1,1,8]  6x6 */
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,6,6,8] -> [1,1,1,8]  6x6
+     * portable/average_pool2d: test */
     case 1:
         average_pool2d_s8_quick(arena + 0x0120, arena + 0x0240);
         break;

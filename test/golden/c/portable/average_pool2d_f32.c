@@ -47,7 +47,8 @@ static void pool_f32_f32(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  f32 [1,6,6,3] -> [1,6,6,3]  3x3 pad 1,1,1,1 */
+    /* average_pool2d_0: "average_pool2d_0"  f32 [1,6,6,3] -> [1,6,6,3]  3x3 pad 1,1,1,1
+     * portable/average_pool2d_f32: test */
     case 0:
         pool_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x01b0));
         break;

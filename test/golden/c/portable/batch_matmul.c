@@ -181,21 +181,25 @@ static const struct batch_matmul_s8_args model_batch_matmul_1_args BONSAI_FLASH 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* batch_matmul_0: "batch_matmul_0"  s8 [2,6,8], [2,6,8] -> [2,6,6]  transpose b */
+    /* batch_matmul_0: "batch_matmul_0"  s8 [2,6,8], [2,6,8] -> [2,6,6]  transpose b
+     * portable/batch_matmul, 576 MAC: test */
     case 0:
         batch_matmul_s8(arena + 0x0000, arena + 0x0060, arena + 0x0554, &model_batch_matmul_0_args);
         break;
-    /* batch_matmul_1: "batch_matmul_1"  s8 [2,6,6], [6,3] -> [2,6,3] */
+    /* batch_matmul_1: "batch_matmul_1"  s8 [2,6,6], [6,3] -> [2,6,3]
+     * portable/batch_matmul, 216 MAC: test */
     case 1:
         batch_matmul_s8(arena + 0x0554, arena + 0x0240, arena + 0x059c, &model_batch_matmul_1_args);
         break;
-    /* batch_matmul_2: "batch_matmul_2"  s16 [2,6,8], [2,6,8] -> [2,6,6]  transpose b */
+    /* batch_matmul_2: "batch_matmul_2"  s16 [2,6,8], [2,6,8] -> [2,6,6]  transpose b
+     * portable/batch_matmul, 576 MAC: test */
     case 2:
         batch_matmul_s16_wide((int16_t *)(void *)(arena + 0x00c0),
                               (int16_t *)(void *)(arena + 0x0180),
                               (int16_t *)(void *)(arena + 0x05c0));
         break;
-    /* batch_matmul_3: "batch_matmul_3"  f32 [2,6,8], [2,6,8] -> [2,6,6]  transpose b */
+    /* batch_matmul_3: "batch_matmul_3"  f32 [2,6,8], [2,6,8] -> [2,6,6]  transpose b
+     * portable/batch_matmul, 576 MAC: test */
     case 3:
         batch_matmul_f32_real((float *)(void *)(arena + 0x0254), (float *)(void *)(arena + 0x03d4),
                               (float *)(void *)(arena + 0x0650));

@@ -30,7 +30,8 @@ static void bucketize_s32(const float *in, int32_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* bucketize_0: "bucketize_0"  f32 to s32 [2,5] -> [2,5]  boundaries [-1.5,0,2] */
+    /* bucketize_0: "bucketize_0"  f32 to s32 [2,5] -> [2,5]  boundaries [-1.5,0,2]
+     * portable/bucketize: test */
     case 0:
         bucketize_s32((float *)(void *)(arena + 0x0000), (int32_t *)(void *)(arena + 0x0028));
         break;

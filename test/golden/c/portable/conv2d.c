@@ -287,15 +287,18 @@ static const struct conv2d_s8_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,3] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
+     * portable/conv2d, 5400 MAC: test */
     case 0:
         conv2d_s8(arena + 0x0000, arena + 0x00f4, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 stride 2 pad 1,1,1,1 relu6 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,3,3,8]  3x3 stride 2 pad 1,1,1,1 relu6
+     * portable/conv2d, 5184 MAC: test */
     case 1:
         conv2d_s8(arena + 0x00f4, arena + 0x01bc, &model_conv2d_1_args);
         break;
-    /* conv2d_2: "conv2d_2"  s8 [1,3,3,8] -> [1,2,2,3]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_2: "conv2d_2"  s8 [1,3,3,8] -> [1,2,2,3]  3x3 stride 2 pad 1,1,1,1
+     * portable/conv2d, 864 MAC: test */
     case 2:
         conv2d_s8_few(arena + 0x01bc, arena + 0x0204);
         break;

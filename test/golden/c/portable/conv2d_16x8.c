@@ -158,11 +158,13 @@ static void conv2d_16x8_s16_by_tap(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1
+     * portable/conv2d_16x8, 4860 MAC: test */
     case 0:
         conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x00b4));
         break;
-    /* conv2d_1: "conv2d_1"  s16 [1,6,5,6] -> [1,6,3,2]  1x2 dilation 1x2 */
+    /* conv2d_1: "conv2d_1"  s16 [1,6,5,6] -> [1,6,3,2]  1x2 dilation 1x2
+     * portable/conv2d_16x8, 432 MAC: test */
     case 1:
         conv2d_16x8_s16_by_tap((int16_t *)(void *)(arena + 0x00b4),
                                (int16_t *)(void *)(arena + 0x021c));

@@ -252,7 +252,8 @@ static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,3,3,64] -> [1,3,3,64]  3x3 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,3,3,64] -> [1,3,3,64]  3x3 pad 1,1,1,1
+     * portable/conv2d_coded, 331776 MAC: test */
     case 0:
         conv2d_packed_s8(arena + 0x0000, arena + 0x0240, arena + 0x0480);
         break;

@@ -115,12 +115,14 @@ static const struct conv2d_f32_f32_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  f32 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  f32 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1
+     * portable/conv2d_f32, 4860 MAC: test */
     case 0:
         conv2d_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0168),
                        &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  f32 [1,6,5,6] -> [1,6,3,2]  1x2 dilation 1x2 relu6 */
+    /* conv2d_1: "conv2d_1"  f32 [1,6,5,6] -> [1,6,3,2]  1x2 dilation 1x2 relu6
+     * portable/conv2d_f32, 432 MAC: test */
     case 1:
         conv2d_f32_f32((float *)(void *)(arena + 0x0168), (float *)(void *)(arena + 0x0438),
                        &model_conv2d_1_args);

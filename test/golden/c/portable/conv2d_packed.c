@@ -241,11 +241,13 @@ static const struct conv2d_packed_s8_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,9,8]  3x3 stride 2x1 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,9,8]  3x3 stride 2x1 pad 1,1,1,1
+     * portable/conv2d_packed, 12960 MAC: test */
     case 0:
         conv2d_packed_s8(arena + 0x0000, arena + 0x0144, arena + 0x02ac, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,9,8] -> [1,3,7,6]  3x3 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,9,8] -> [1,3,7,6]  3x3
+     * portable/conv2d_packed, 9072 MAC: test */
     case 1:
         conv2d_packed_s8(arena + 0x0144, arena + 0x033c, arena + 0x03bc, &model_conv2d_1_args);
         break;

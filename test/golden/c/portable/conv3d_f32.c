@@ -77,7 +77,8 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* conv3d_0: "conv3d_0"  f32 [1,4,5,6,3] -> [1,2,5,3,6]  3x3 strides [1,1,2] dilations
-     * [2,1,1] pads [0,0,1,1,0,1] */
+     * [2,1,1] pads [0,0,1,1,0,1]
+     * portable/conv3d_f32, 7488 MAC: test */
     case 0:
         conv3d_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x05a0));
         break;

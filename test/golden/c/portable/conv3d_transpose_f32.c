@@ -77,7 +77,8 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* conv3d_transpose_0: "conv3d_transpose_0"  f32 [1,2,3,4,3] -> [1,3,6,9,6]  2x3 strides
-     * [1,2,2] dilations [1,1,1] pads [0,0,0] size [3,6,9] */
+     * [1,2,2] dilations [1,1,1] pads [0,0,0] size [3,6,9]
+     * portable/conv3d_transpose_f32, 5184 MAC: test */
     case 0:
         conv3d_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0120));
         break;

@@ -142,20 +142,24 @@ static const struct copy_s8_words_args model_concatenation_3_1_args BONSAI_FLASH
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* pad_0: "pad_0"  s8 [1,4,4,3] -> [1,6,6,3]  pads [0,0,1,1,1,1,0,0] */
+    /* pad_0: "pad_0"  s8 [1,4,4,3] -> [1,6,6,3]  pads [0,0,1,1,1,1,0,0]
+     * portable/copy: test */
     case 0:
         copy_s8_fill_quads(arena + 0x0000, arena + 0x00c0);
         break;
-    /* transpose_1: "transpose_1"  s8 [1,6,6,3] -> [1,6,6,3]  perm [0,2,1,3] */
+    /* transpose_1: "transpose_1"  s8 [1,6,6,3] -> [1,6,6,3]  perm [0,2,1,3]
+     * portable/copy: test */
     case 1:
         copy_s8_triples(arena + 0x00c0, arena + 0x012c, &model_transpose_1_args);
         break;
-    /* concatenation_2: "concatenation_2"  s8 [1,6,6,3], [1,6,6,3] -> [1,6,6,6]  axis 3 */
+    /* concatenation_2: "concatenation_2"  s8 [1,6,6,3], [1,6,6,3] -> [1,6,6,6]  axis 3
+     * portable/copy: test */
     case 2:
         copy_s8_triples(arena + 0x012c, arena + 0x0198, &model_concatenation_2_0_args);
         copy_s8_triples(arena + 0x00c0, arena + 0x0198, &model_concatenation_2_1_args);
         break;
-    /* concatenation_3: "concatenation_3"  s8 [1,6,6,4], [1,6,6,4] -> [1,6,6,8]  axis 3 */
+    /* concatenation_3: "concatenation_3"  s8 [1,6,6,4], [1,6,6,4] -> [1,6,6,8]  axis 3
+     * portable/copy: test */
     case 3:
         copy_s8_words(arena + 0x0030, arena + 0x0270, &model_concatenation_3_0_args);
         copy_s8_words(arena + 0x0030, arena + 0x0270, &model_concatenation_3_1_args);

@@ -88,11 +88,13 @@ static void cumsum_f32_exclusive_real(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* cumsum_0: "cumsum_0"  s8 [2,5,3] -> [2,5,3]  axis 1 */
+    /* cumsum_0: "cumsum_0"  s8 [2,5,3] -> [2,5,3]  axis 1
+     * portable/cumsum: test */
     case 0:
         cumsum_s8_scaled(arena + 0x0000, arena + 0x0040);
         break;
-    /* cumsum_1: "cumsum_1"  f32 [2,4] -> [2,4]  axis 1 exclusive */
+    /* cumsum_1: "cumsum_1"  f32 [2,4] -> [2,4]  axis 1 exclusive
+     * portable/cumsum: test */
     case 1:
         cumsum_f32_exclusive_real((float *)(void *)(arena + 0x0020),
                                   (float *)(void *)(arena + 0x0060));

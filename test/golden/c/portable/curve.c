@@ -56,11 +56,13 @@ static void curve_s16_tanh(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* logistic_0: "logistic_0"  s16 [1,40] -> [1,40]  algorithm fixed */
+    /* logistic_0: "logistic_0"  s16 [1,40] -> [1,40]  algorithm fixed
+     * portable/curve: test */
     case 0:
         curve_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0050));
         break;
-    /* tanh_1: "tanh_1"  s16 [1,40] -> [1,40]  algorithm fixed */
+    /* tanh_1: "tanh_1"  s16 [1,40] -> [1,40]  algorithm fixed
+     * portable/curve: test */
     case 1:
         curve_s16_tanh((int16_t *)(void *)(arena + 0x0050), (int16_t *)(void *)(arena + 0x00a0));
         break;

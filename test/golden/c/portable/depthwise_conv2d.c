@@ -147,11 +147,13 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,5,3]  3x3 stride 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * portable/depthwise_conv2d, 675 MAC: test */
     case 0:
         depthwise_conv2d_s8(arena + 0x0000, arena + 0x00f4, &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,6]  3x3 relu6 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,6]  3x3 relu6
+     * portable/depthwise_conv2d, 486 MAC: test */
     case 1:
         depthwise_conv2d_s8(arena + 0x00f4, arena + 0x0140, &model_depthwise_conv2d_1_args);
         break;

@@ -207,11 +207,13 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,8] -> [1,5,5,8]  3x3 stride 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * portable/depthwise_conv2d_by4, 1800 MAC: test */
     case 0:
         depthwise_conv2d_by4_s8(arena + 0x0000, arena + 0x0288);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,16]  3x3 relu6 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,8] -> [1,3,3,16]  3x3 relu6
+     * portable/depthwise_conv2d_by4, 1296 MAC: test */
     case 1:
         depthwise_conv2d_by4_s8_spread(arena + 0x0288, arena + 0x0350);
         break;

@@ -25,7 +25,8 @@ static void dequantize_f32(const int8_t *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* dequantize_0: "dequantize_0"  s8 to f32 [1,40] -> [1,40] */
+    /* dequantize_0: "dequantize_0"  s8 to f32 [1,40] -> [1,40]
+     * portable/dequantize: test */
     case 0:
         dequantize_f32(arena + 0x0000, (float *)(void *)(arena + 0x0028));
         break;

@@ -118,11 +118,13 @@ static void pairs_s8_b_constant(const int8_t *a, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* div_0: "div_0"  s8 [1,4,4,3], [4,1,3] -> [1,4,4,3] */
+    /* div_0: "div_0"  s8 [1,4,4,3], [4,1,3] -> [1,4,4,3]
+     * portable/div: test */
     case 0:
         pairs_s8_nested(arena + 0x0000, arena + 0x0030, arena + 0x003c);
         break;
-    /* div_1: "div_1"  s8 [1,4,4,3] -> [1,4,4,3] */
+    /* div_1: "div_1"  s8 [1,4,4,3] -> [1,4,4,3]
+     * portable/div: test */
     case 1:
         pairs_s8_b_constant(arena + 0x003c, arena + 0x006c);
         break;

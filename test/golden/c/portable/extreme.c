@@ -87,16 +87,19 @@ static void extreme_s8(const int8_t *restrict in, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* reduce_max_0: "reduce_max_0"  s8 [1,6,6,8] -> [1,6,8]  axes [1] */
+    /* reduce_max_0: "reduce_max_0"  s8 [1,6,6,8] -> [1,6,8]  axes [1]
+     * portable/extreme: test */
     case 0:
         extreme_s8_maximum(arena + 0x0000, arena + 0x0180);
         break;
-    /* reduce_max_1: "reduce_max_1"  f32 [2,3,4] -> [3]  axes [0,2] */
+    /* reduce_max_1: "reduce_max_1"  f32 [2,3,4] -> [3]  axes [0,2]
+     * portable/extreme: test */
     case 1:
         extreme_f32_maximum_real((float *)(void *)(arena + 0x0120),
                                  (float *)(void *)(arena + 0x01b0));
         break;
-    /* reduce_min_2: "reduce_min_2"  s8 [1,6,8] -> [1,1,1]  axes [1,2] keep dims */
+    /* reduce_min_2: "reduce_min_2"  s8 [1,6,8] -> [1,1,1]  axes [1,2] keep dims
+     * portable/extreme: test */
     case 2:
         extreme_s8(arena + 0x0180, arena + 0x01bc);
         break;

@@ -171,11 +171,13 @@ static void fully_connected_s8_few(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * portable/fully_connected, 640 MAC: test */
     case 0:
         fully_connected_s8(arena + 0x0000, arena + 0x0040);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,3] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,10] -> [1,3]
+     * portable/fully_connected, 30 MAC: test */
     case 1:
         fully_connected_s8_few(arena + 0x0040, arena + 0x004c);
         break;

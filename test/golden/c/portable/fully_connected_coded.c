@@ -299,11 +299,13 @@ static const struct fully_connected_coded_s8_args model_fully_connected_1_args B
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,32] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,32]
+     * portable/fully_connected_coded, 2048 MAC: test */
     case 0:
         fully_connected_coded_s8(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,32] -> [1,31] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,32] -> [1,31]
+     * portable/fully_connected_coded, 992 MAC: test */
     case 1:
         fully_connected_coded_s8(arena + 0x0040, arena + 0x0060, &model_fully_connected_1_args);
         break;

@@ -55,11 +55,13 @@ static const struct gather_s8_args model_resize_nearest_neighbor_1_args BONSAI_F
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* resize_nearest_neighbor_0: "resize_nearest_neighbor_0"  s8 [1,4,4,3] -> [1,8,8,3] */
+    /* resize_nearest_neighbor_0: "resize_nearest_neighbor_0"  s8 [1,4,4,3] -> [1,8,8,3]
+     * portable/gather: test */
     case 0:
         gather_s8(arena + 0x0000, arena + 0x0030, &model_resize_nearest_neighbor_0_args);
         break;
-    /* resize_nearest_neighbor_1: "resize_nearest_neighbor_1"  s8 [1,8,8,3] -> [1,5,3,3] */
+    /* resize_nearest_neighbor_1: "resize_nearest_neighbor_1"  s8 [1,8,8,3] -> [1,5,3,3]
+     * portable/gather: test */
     case 1:
         gather_s8(arena + 0x0030, arena + 0x00f0, &model_resize_nearest_neighbor_1_args);
         break;

@@ -91,7 +91,8 @@ static void inverse_root_s16(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* rsqrt_0: "rsqrt_0"  s16 [1,40] -> [1,40] */
+    /* rsqrt_0: "rsqrt_0"  s16 [1,40] -> [1,40]
+     * portable/inverse_root: test */
     case 0:
         inverse_root_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0050));
         break;

@@ -157,11 +157,13 @@ static void l2_normalization_f32_real(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* l2_normalization_0: "l2_normalization_0"  s8 [2,9] -> [2,9] */
+    /* l2_normalization_0: "l2_normalization_0"  s8 [2,9] -> [2,9]
+     * portable/l2_normalization: test */
     case 0:
         l2_normalization_s8(arena + 0x0054, arena + 0x0068);
         break;
-    /* l2_normalization_1: "l2_normalization_1"  f32 [3,7] -> [3,7] */
+    /* l2_normalization_1: "l2_normalization_1"  f32 [3,7] -> [3,7]
+     * portable/l2_normalization: test */
     case 1:
         l2_normalization_f32_real((float *)(void *)(arena + 0x0000),
                                   (float *)(void *)(arena + 0x007c));

@@ -97,7 +97,8 @@ static void pool_f32_f32(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* l2_pool2d_0: "l2_pool2d_0"  f32 [1,6,6,3] -> [1,6,6,3]  3x3 pad 1,1,1,1 */
+    /* l2_pool2d_0: "l2_pool2d_0"  f32 [1,6,6,3] -> [1,6,6,3]  3x3 pad 1,1,1,1
+     * portable/l2_pool2d_f32: test */
     case 0:
         pool_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x01b0));
         break;

@@ -33,7 +33,8 @@ static void lines_s16(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* exp_0: "exp_0"  s16 [1,40] -> [1,40] */
+    /* exp_0: "exp_0"  s16 [1,40] -> [1,40]
+     * portable/lines: test */
     case 0:
         lines_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0050));
         break;

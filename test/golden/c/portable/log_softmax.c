@@ -103,7 +103,8 @@ static void log_softmax_s8(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* log_softmax_0: "log_softmax_0"  s8 [1,10] -> [1,10]  algorithm fixed */
+    /* log_softmax_0: "log_softmax_0"  s8 [1,10] -> [1,10]  algorithm fixed
+     * portable/log_softmax: test */
     case 0:
         log_softmax_s8(arena + 0x0000, arena + 0x000c);
         break;

@@ -147,7 +147,8 @@ static void softmax_f32_f32(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* log_softmax_0: "log_softmax_0"  f32 [2,10] -> [2,10]  algorithm fixed */
+    /* log_softmax_0: "log_softmax_0"  f32 [2,10] -> [2,10]  algorithm fixed
+     * portable/log_softmax_f32: test */
     case 0:
         softmax_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0050));
         break;

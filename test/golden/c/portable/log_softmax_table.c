@@ -132,7 +132,8 @@ static void log_softmax_table_s8(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* log_softmax_0: "log_softmax_0"  s8 [1,10] -> [1,10]  algorithm table */
+    /* log_softmax_0: "log_softmax_0"  s8 [1,10] -> [1,10]  algorithm table
+     * portable/log_softmax_table: test */
     case 0:
         log_softmax_table_s8(arena + 0x0000, arena + 0x000c);
         break;

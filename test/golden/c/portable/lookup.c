@@ -38,11 +38,13 @@ static const struct lookup_s8_args model_logistic_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3] */
+    /* hard_swish_0: "hard_swish_0"  s8 [1,4,4,3] -> [1,4,4,3]
+     * portable/lookup: test */
     case 0:
         lookup_s8(arena + 0x0000, arena + 0x0030, &model_hard_swish_0_args);
         break;
-    /* logistic_1: "logistic_1"  s8 [1,4,4,3] -> [1,4,4,3]  algorithm fixed */
+    /* logistic_1: "logistic_1"  s8 [1,4,4,3] -> [1,4,4,3]  algorithm fixed
+     * portable/lookup: test */
     case 1:
         lookup_s8(arena + 0x0030, arena + 0x0060, &model_logistic_1_args);
         break;

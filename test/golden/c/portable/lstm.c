@@ -248,12 +248,14 @@ static void lstm_s16_int16_wide(const int16_t *restrict in, int16_t *restrict ou
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* lstm_0: "lstm_0"  s8 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0 */
+    /* lstm_0: "lstm_0"  s8 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0
+     * portable/lstm, 160 MAC: test */
     case 0:
         lstm_s8(arena + 0x0000, arena + 0x0024, state + 0x0000, (int16_t *)(void *)(state + 0x0004),
                 arena + 0x002c);
         break;
-    /* lstm_1: "lstm_1"  s16 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0 */
+    /* lstm_1: "lstm_1"  s16 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 0
+     * portable/lstm, 160 MAC: test */
     case 1:
         lstm_s16_int16_wide((int16_t *)(void *)(arena + 0x000c),
                             (int16_t *)(void *)(arena + 0x0030),

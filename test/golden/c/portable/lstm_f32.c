@@ -153,7 +153,8 @@ static void lstm_f32_f32(const float *restrict in, float *restrict out, float *r
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* lstm_0: "lstm_0"  f32 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 1 */
+    /* lstm_0: "lstm_0"  f32 [1,2], [1,2], [1,4,3] -> [1,4,2], [1,2], [1,2]  cell clip 1
+     * portable/lstm_f32, 160 MAC: test */
     case 0:
         lstm_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0030),
                      (float *)(void *)(state + 0x0000), (float *)(void *)(state + 0x0008), arena +

@@ -64,11 +64,13 @@ static const struct max_pool2d_s8_args model_max_pool2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* max_pool2d_0: "max_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1 */
+    /* max_pool2d_0: "max_pool2d_0"  s8 [1,6,6,8] -> [1,6,6,8]  3x3 pad 1,1,1,1
+     * portable/max_pool2d: test */
     case 0:
         max_pool2d_s8(arena + 0x0000, arena + 0x0120, &model_max_pool2d_0_args);
         break;
-    /* max_pool2d_1: "max_pool2d_1"  s8 [1,6,6,8] -> [1,5,5,8]  2x2 */
+    /* max_pool2d_1: "max_pool2d_1"  s8 [1,6,6,8] -> [1,5,5,8]  2x2
+     * portable/max_pool2d: test */
     case 1:
         max_pool2d_s8(arena + 0x0120, arena + 0x0240, &model_max_pool2d_1_args);
         break;

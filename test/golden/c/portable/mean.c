@@ -91,11 +91,13 @@ static const struct mean_s8_args model_mean_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* mean_0: "mean_0"  s8 [1,6,6,8] -> [1,6,6,1]  axes [3] keep dims algorithm general */
+    /* mean_0: "mean_0"  s8 [1,6,6,8] -> [1,6,6,1]  axes [3] keep dims algorithm general
+     * portable/mean: test */
     case 0:
         mean_s8(arena + 0x0000, arena + 0x0120, &model_mean_0_args);
         break;
-    /* mean_1: "mean_1"  s8 [1,6,6,1] -> [1,1,1,1]  axes [1,2] keep dims algorithm general */
+    /* mean_1: "mean_1"  s8 [1,6,6,1] -> [1,1,1,1]  axes [1,2] keep dims algorithm general
+     * portable/mean: test */
     case 1:
         mean_s8(arena + 0x0120, arena + 0x0144, &model_mean_1_args);
         break;

@@ -39,7 +39,8 @@ static void pairs_s8(const int8_t *a, const int8_t *b, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* minimum_0: "minimum_0"  s8 [1,4,4,3], [1,4,1,3] -> [1,4,4,3] */
+    /* minimum_0: "minimum_0"  s8 [1,4,4,3], [1,4,1,3] -> [1,4,4,3]
+     * portable/minimum: test */
     case 0:
         pairs_s8(arena + 0x0000, arena + 0x0030, arena + 0x003c);
         break;

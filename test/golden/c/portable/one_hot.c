@@ -31,7 +31,8 @@ static void one_hot_s8(const int32_t *indices, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* one_hot_0: "one_hot_0"  s32 to s8 [2,3] -> [2,4,3]  axis 1 depth 4 on 127 off -128 */
+    /* one_hot_0: "one_hot_0"  s32 to s8 [2,3] -> [2,4,3]  axis 1 depth 4 on 127 off -128
+     * portable/one_hot: test */
     case 0:
         one_hot_s8((int32_t *)(void *)(arena + 0x0000), arena + 0x0018);
         break;

@@ -89,11 +89,13 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* leaky_relu_0: "leaky_relu_0"  f32 [1,4,4,3] -> [1,4,4,3]  alpha 0.10000000149011612
-     * algorithm magnitude */
+     * algorithm magnitude
+     * portable/plain: test */
     case 0:
         plain_f32_leaky_relu((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x00c0));
         break;
-    /* exp_1: "exp_1"  f32 [1,4,4,3] -> [1,4,4,3] */
+    /* exp_1: "exp_1"  f32 [1,4,4,3] -> [1,4,4,3]
+     * portable/plain: test */
     case 1:
         plain_f32_exp((float *)(void *)(arena + 0x00c0), (float *)(void *)(arena + 0x0180));
         break;

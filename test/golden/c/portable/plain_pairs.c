@@ -54,13 +54,15 @@ static void plain_pairs_f32_b_constant_maximum(const float *a, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* add_0: "add_0"  f32 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu6 */
+    /* add_0: "add_0"  f32 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu6
+     * portable/plain_pairs: test */
     case 0:
         plain_pairs_f32_clamped_sum((float *)(void *)(arena + 0x0000),
                                     (float *)(void *)(arena + 0x0000),
                                     (float *)(void *)(arena + 0x00c0));
         break;
-    /* maximum_1: "maximum_1"  f32 [1,4,4,3] -> [1,4,4,3] */
+    /* maximum_1: "maximum_1"  f32 [1,4,4,3] -> [1,4,4,3]
+     * portable/plain_pairs: test */
     case 1:
         plain_pairs_f32_b_constant_maximum((float *)(void *)(arena + 0x00c0),
                                            (float *)(void *)(arena + 0x0180));

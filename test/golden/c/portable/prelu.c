@@ -71,7 +71,8 @@ static void pairs_s8(const int8_t *a, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* prelu_0: "prelu_0"  s8 [1,4,4,3] -> [1,4,4,3] */
+    /* prelu_0: "prelu_0"  s8 [1,4,4,3] -> [1,4,4,3]
+     * portable/prelu: test */
     case 0:
         pairs_s8(arena + 0x0000, arena + 0x0030);
         break;

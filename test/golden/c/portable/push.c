@@ -41,11 +41,13 @@ static void push_s8(const int8_t *restrict in, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* push_0: "push_0"  s8 [1,4,3], [1,1,3] -> [1,4,3]  axis 1 */
+    /* push_0: "push_0"  s8 [1,4,3], [1,1,3] -> [1,4,3]  axis 1
+     * portable/push: test */
     case 0:
         push_s8_one(arena + 0x0000, state + 0x0000);
         break;
-    /* push_1: "push_1"  s8 [1,2,3,4], [1,2,3,2] -> [1,2,3,4]  axis 3 */
+    /* push_1: "push_1"  s8 [1,2,3,4], [1,2,3,2] -> [1,2,3,4]  axis 3
+     * portable/push: test */
     case 1:
         push_s8(arena + 0x0004, state + 0x000c);
         break;

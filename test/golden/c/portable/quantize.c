@@ -37,7 +37,8 @@ static void quantize_s8(const float *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* quantize_0: "quantize_0"  f32 to s8 [1,40] -> [1,40]  algorithm scalar */
+    /* quantize_0: "quantize_0"  f32 to s8 [1,40] -> [1,40]  algorithm scalar
+     * portable/quantize: test */
     case 0:
         quantize_s8((float *)(void *)(arena + 0x0000), arena + 0x00a0);
         break;

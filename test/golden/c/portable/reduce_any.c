@@ -37,7 +37,8 @@ static void folding_bool(const uint8_t *restrict in, uint8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* reduce_any_0: "reduce_any_0"  bool [2,5,3] -> [2,5,1]  axes [2] keep dims */
+    /* reduce_any_0: "reduce_any_0"  bool [2,5,3] -> [2,5,1]  axes [2] keep dims
+     * portable/reduce_any: test */
     case 0:
         folding_bool((uint8_t *)(void *)(arena + 0x0000), (uint8_t *)(void *)(arena + 0x0020));
         break;

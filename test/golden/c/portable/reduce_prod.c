@@ -59,11 +59,13 @@ static void folding_s32_whole(const int32_t *restrict in, int32_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* reduce_prod_0: "reduce_prod_0"  f32 [2,5,3] -> [2,1,3]  axes [1] keep dims */
+    /* reduce_prod_0: "reduce_prod_0"  f32 [2,5,3] -> [2,1,3]  axes [1] keep dims
+     * portable/reduce_prod: test */
     case 0:
         folding_f32((float *)(void *)(arena + 0x0078), (float *)(void *)(arena + 0x00f0));
         break;
-    /* reduce_prod_1: "reduce_prod_1"  s32 [2,5,3] -> [2,1,3]  axes [1] keep dims */
+    /* reduce_prod_1: "reduce_prod_1"  s32 [2,5,3] -> [2,1,3]  axes [1] keep dims
+     * portable/reduce_prod: test */
     case 1:
         folding_s32_whole((int32_t *)(void *)(arena + 0x0000), (int32_t *)(void *)(arena + 0x0108));
         break;

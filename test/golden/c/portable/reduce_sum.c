@@ -95,12 +95,14 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* reduce_sum_0: "reduce_sum_0"  s8 [1,4,4,3] -> [1,1,1,3]  axes [1,2] keep dims algorithm
-     * fixed */
+     * fixed
+     * portable/reduce_sum: test */
     case 0:
         mean_s8_fixed(arena + 0x0000, arena + 0x0150);
         break;
     /* reduce_sum_1: "reduce_sum_1"  f32 [2,3,4,3] -> [2,1,1,3]  axes [1,2] keep dims algorithm
-     * fixed */
+     * fixed
+     * portable/reduce_sum: test */
     case 1:
         mean_f32_real((float *)(void *)(arena + 0x0030), (float *)(void *)(arena + 0x0154));
         break;

@@ -79,11 +79,13 @@ static void rescale_s8(const int16_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* leaky_relu_0: "leaky_relu_0"  s16 [1,40] -> [1,40]  alpha 0.25 algorithm magnitude */
+    /* leaky_relu_0: "leaky_relu_0"  s16 [1,40] -> [1,40]  alpha 0.25 algorithm magnitude
+     * portable/rescale: test */
     case 0:
         rescale_s16_leaky((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0050));
         break;
-    /* quantize_1: "quantize_1"  s16 to s8 [1,40] -> [1,40]  algorithm scalar */
+    /* quantize_1: "quantize_1"  s16 to s8 [1,40] -> [1,40]  algorithm scalar
+     * portable/rescale: test */
     case 1:
         rescale_s8((int16_t *)(void *)(arena + 0x0050), arena + 0x00a0);
         break;

@@ -72,11 +72,13 @@ static void resize_bilinear_s16_wide(const int16_t *restrict in, int16_t *restri
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* resize_bilinear_0: "resize_bilinear_0"  s8 [1,4,4,3] -> [1,8,8,3]  half pixel centers */
+    /* resize_bilinear_0: "resize_bilinear_0"  s8 [1,4,4,3] -> [1,8,8,3]  half pixel centers
+     * portable/resize_bilinear: test */
     case 0:
         resize_bilinear_s8(arena + 0x0000, arena + 0x0090);
         break;
-    /* resize_bilinear_1: "resize_bilinear_1"  s16 [1,4,4,3] -> [1,8,8,3]  half pixel centers */
+    /* resize_bilinear_1: "resize_bilinear_1"  s16 [1,4,4,3] -> [1,8,8,3]  half pixel centers
+     * portable/resize_bilinear: test */
     case 1:
         resize_bilinear_s16_wide((int16_t *)(void *)(arena + 0x0030),
                                  (int16_t *)(void *)(arena + 0x0150));

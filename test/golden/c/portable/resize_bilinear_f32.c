@@ -43,7 +43,8 @@ static void resize_bilinear_f32_f32(const float *restrict in, float *restrict ou
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* resize_bilinear_0: "resize_bilinear_0"  f32 [1,4,4,3] -> [1,8,8,3]  half pixel centers */
+    /* resize_bilinear_0: "resize_bilinear_0"  f32 [1,4,4,3] -> [1,8,8,3]  half pixel centers
+     * portable/resize_bilinear_f32: test */
     case 0:
         resize_bilinear_f32_f32((float *)(void *)(arena + 0x0000),
                                 (float *)(void *)(arena + 0x00c0));

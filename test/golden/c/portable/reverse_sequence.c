@@ -46,12 +46,14 @@ static void reverse_sequence_f32_constant(const float *restrict in, float *restr
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* reverse_sequence_0: "reverse_sequence_0"  f32 [2,5,3], [2] -> [2,5,3]  sequence 1 batch 0 */
+    /* reverse_sequence_0: "reverse_sequence_0"  f32 [2,5,3], [2] -> [2,5,3]  sequence 1 batch 0
+     * portable/reverse_sequence: test */
     case 0:
         reverse_sequence_f32((float *)(void *)(arena + 0x0008), (int32_t *)(void *)(arena + 0x0000),
                              (float *)(void *)(arena + 0x0080));
         break;
-    /* reverse_sequence_1: "reverse_sequence_1"  f32 [2,5,3] -> [2,5,3]  sequence 1 batch 0 */
+    /* reverse_sequence_1: "reverse_sequence_1"  f32 [2,5,3] -> [2,5,3]  sequence 1 batch 0
+     * portable/reverse_sequence: test */
     case 1:
         reverse_sequence_f32_constant((float *)(void *)(arena + 0x0080),
                                       (float *)(void *)(arena + 0x00f8));

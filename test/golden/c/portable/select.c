@@ -39,7 +39,8 @@ static void select_f32(const uint8_t *condition, const float *x, const float *y,
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* select_0: "select_0"  bool to f32 [4,1], [2,4,3], [3] -> [2,4,3] */
+    /* select_0: "select_0"  bool to f32 [4,1], [2,4,3], [3] -> [2,4,3]
+     * portable/select: test */
     case 0:
         select_f32((uint8_t *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0004),
                    (float *)(void *)(arena + 0x0064), (float *)(void *)(arena + 0x0070));

@@ -92,7 +92,8 @@ static void softmax_s8(const int8_t *restrict in, int8_t *restrict out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm fixed */
+    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm fixed
+     * portable/softmax: test */
     case 0:
         softmax_s8(arena + 0x0000, arena + 0x000c);
         break;

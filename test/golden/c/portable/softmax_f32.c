@@ -106,11 +106,13 @@ static void softmax_f32_f32_scaled(const float *in, float *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  f32 [2,10] -> [2,10]  beta 1 algorithm fixed */
+    /* softmax_0: "softmax_0"  f32 [2,10] -> [2,10]  beta 1 algorithm fixed
+     * portable/softmax_f32: test */
     case 0:
         softmax_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0050));
         break;
-    /* softmax_1: "softmax_1"  f32 [2,10] -> [2,10]  beta 0.5 algorithm fixed */
+    /* softmax_1: "softmax_1"  f32 [2,10] -> [2,10]  beta 0.5 algorithm fixed
+     * portable/softmax_f32: test */
     case 1:
         softmax_f32_f32_scaled((float *)(void *)(arena + 0x0050),
                                (float *)(void *)(arena + 0x00a0));

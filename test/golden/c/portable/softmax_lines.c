@@ -85,7 +85,8 @@ static void softmax_lines_s16(const int16_t *in, int16_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  s16 [2,10] -> [2,10]  beta 1 algorithm fixed */
+    /* softmax_0: "softmax_0"  s16 [2,10] -> [2,10]  beta 1 algorithm fixed
+     * portable/softmax_lines: test */
     case 0:
         softmax_lines_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0028));
         break;

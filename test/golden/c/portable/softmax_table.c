@@ -62,11 +62,13 @@ static void softmax_table_s16_wide(const int8_t *restrict in, int16_t *restrict 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm table */
+    /* softmax_0: "softmax_0"  s8 [1,10] -> [1,10]  beta 1 algorithm table
+     * portable/softmax_table: test */
     case 0:
         softmax_table_s8(arena + 0x0000, arena + 0x000c);
         break;
-    /* softmax_1: "softmax_1"  s8 to s16 [1,10] -> [1,10]  beta 1 algorithm table */
+    /* softmax_1: "softmax_1"  s8 to s16 [1,10] -> [1,10]  beta 1 algorithm table
+     * portable/softmax_table: test */
     case 1:
         softmax_table_s16_wide(arena + 0x0000, (int16_t *)(void *)(arena + 0x0018));
         break;

@@ -70,7 +70,8 @@ static void pairs_s8(const int8_t *a, const int8_t *b, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* squared_difference_0: "squared_difference_0"  s8 [1,4,8], [1,4,1] -> [1,4,8] */
+    /* squared_difference_0: "squared_difference_0"  s8 [1,4,8], [1,4,1] -> [1,4,8]
+     * portable/squared_difference: test */
     case 0:
         pairs_s8(arena + 0x0000, arena + 0x0020, arena + 0x0024);
         break;

@@ -84,7 +84,8 @@ static void svdf_s8(const int8_t *restrict in, int8_t *restrict out, int16_t *re
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* svdf_0: "svdf_0"  s16 to s8 [1,12], [1], [1,5] -> [1,2], [1,12], [1]  rank 2 */
+    /* svdf_0: "svdf_0"  s16 to s8 [1,12], [1], [1,5] -> [1,2], [1,12], [1]  rank 2
+     * portable/svdf, 32 MAC: test */
     case 0:
         svdf_s8(arena + 0x0000, arena + 0x0008, (int16_t *)(void *)(state + 0x0000),
                 (int32_t *)(void *)(state + 0x0018));

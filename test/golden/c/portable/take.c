@@ -53,11 +53,13 @@ static void take_s8_single(const int8_t *in, const int8_t *indices, int8_t *rest
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* take_0: "take_0"  s32 to s8 [6] -> [6,4]  axis 0 batch dims 0 */
+    /* take_0: "take_0"  s32 to s8 [6] -> [6,4]  axis 0 batch dims 0
+     * portable/take: test */
     case 0:
         take_s8_constant(arena + 0x0000, arena + 0x0024);
         break;
-    /* take_1: "take_1"  s8 [6,4], [3] -> [6,3]  axis 1 batch dims 0 */
+    /* take_1: "take_1"  s8 [6,4], [3] -> [6,3]  axis 1 batch dims 0
+     * portable/take: test */
     case 1:
         take_s8_single(arena + 0x0024, arena + 0x0018, arena + 0x003c);
         break;

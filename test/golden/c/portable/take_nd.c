@@ -55,11 +55,13 @@ static void take_nd_s8(const int8_t *in, const int8_t *indices, int8_t *restrict
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* take_nd_0: "take_nd_0"  s32 to s8 [6,2] -> [6,4] */
+    /* take_nd_0: "take_nd_0"  s32 to s8 [6,2] -> [6,4]
+     * portable/take_nd: test */
     case 0:
         take_nd_s8_constant(arena + 0x0000, arena + 0x0048);
         break;
-    /* take_nd_1: "take_nd_1"  s8 [6,4], [6,1] -> [6,4] */
+    /* take_nd_1: "take_nd_1"  s8 [6,4], [6,1] -> [6,4]
+     * portable/take_nd: test */
     case 1:
         take_nd_s8(arena + 0x0048, arena + 0x0030, arena + 0x0060);
         break;

@@ -39,7 +39,8 @@ static void topk_s8(const int8_t *restrict in, int8_t *restrict values, int32_t 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* topk_0: "topk_0"  s8 [2,10] -> [2,3], [2,3]  k 3 */
+    /* topk_0: "topk_0"  s8 [2,10] -> [2,3], [2,3]  k 3
+     * portable/topk: test */
     case 0:
         topk_s8(arena + 0x0000, arena + 0x0014, (int32_t *)(void *)(arena + 0x001c));
         break;

@@ -202,7 +202,8 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* transpose_conv_0: "transpose_conv_0"  s8 [1,3,4,3] -> [1,6,8,5]  3x3 stride 2 pad 0,,0,
-     * size [6,8] */
+     * size [6,8]
+     * portable/transpose_conv, 1320 MAC: test */
     case 0:
         conv2d_s8(arena + 0x0000, arena + 0x0024, &model_transpose_conv_0_0_args);
         conv2d_s8(arena + 0x0000, arena + 0x0024, &model_transpose_conv_0_1_args);

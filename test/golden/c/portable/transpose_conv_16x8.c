@@ -139,7 +139,8 @@ static const struct conv2d_16x8_s16_args model_transpose_conv_0_3_args BONSAI_FL
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* transpose_conv_0: "transpose_conv_0"  s16 [1,3,4,3] -> [1,6,8,6]  3x3 stride 2 size [6,8] */
+    /* transpose_conv_0: "transpose_conv_0"  s16 [1,3,4,3] -> [1,6,8,6]  3x3 stride 2 size [6,8]
+     * portable/transpose_conv_16x8, 1584 MAC: test */
     case 0:
         conv2d_16x8_s16((int16_t *)(void *)(arena + 0x0000), (int16_t *)(void *)(arena + 0x0048),
                         &model_transpose_conv_0_0_args);

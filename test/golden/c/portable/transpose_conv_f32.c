@@ -119,7 +119,8 @@ static const struct conv2d_f32_f32_args model_transpose_conv_0_3_args BONSAI_FLA
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* transpose_conv_0: "transpose_conv_0"  f32 [1,3,4,3] -> [1,6,8,6]  3x3 stride 2 size [6,8] */
+    /* transpose_conv_0: "transpose_conv_0"  f32 [1,3,4,3] -> [1,6,8,6]  3x3 stride 2 size [6,8]
+     * portable/transpose_conv_f32, 1584 MAC: test */
     case 0:
         conv2d_f32_f32((float *)(void *)(arena + 0x0000), (float *)(void *)(arena + 0x0090),
                        &model_transpose_conv_0_0_args);

@@ -54,11 +54,13 @@ static void update_slice_s8_fixed(const int8_t *whole, const int8_t *part, int8_
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* dynamic_update_slice_0: "dynamic_update_slice_0"  s8 [4,5,3], [2,2,3], [3] -> [4,5,3] */
+    /* dynamic_update_slice_0: "dynamic_update_slice_0"  s8 [4,5,3], [2,2,3], [3] -> [4,5,3]
+     * portable/update_slice: test */
     case 0:
         update_slice_s8_nested(arena + 0x000c, arena + 0x0048, arena + 0x0000, arena + 0x0064);
         break;
-    /* dynamic_update_slice_1: "dynamic_update_slice_1"  s8 [4,5,3], [1,5,3] -> [4,5,3] */
+    /* dynamic_update_slice_1: "dynamic_update_slice_1"  s8 [4,5,3], [1,5,3] -> [4,5,3]
+     * portable/update_slice: test */
     case 1:
         update_slice_s8_fixed(arena + 0x0064, arena + 0x0054, arena + 0x00a0);
         break;

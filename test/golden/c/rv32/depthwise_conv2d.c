@@ -309,13 +309,15 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * rv32/depthwise_conv2d, 1215 MAC: test */
     case 0:
         depthwise_conv2d_s8_rv32_by_2_lifted_sliding(arena + 0x0000, arena + 0x00f4, arena +
                                                      0x017c);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,2,9,6]  3x3 stride 3x1 pad
-     * 1,1,1,1 relu */
+     * 1,1,1,1 relu
+     * rv32/depthwise_conv2d, 972 MAC: test */
     case 1:
         depthwise_conv2d_s8_rv32_siblings(arena + 0x00f4, arena + 0x01f8, arena + 0x0264);
         break;

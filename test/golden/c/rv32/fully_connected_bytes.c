@@ -250,7 +250,8 @@ static void fully_connected_s8_rv32(const int8_t *in, int8_t *out)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * rv32/fully_connected_bytes, 640 MAC: test */
     case 0:
         fully_connected_s8_rv32(arena + 0x0000, arena + 0x0040);
         break;

@@ -123,15 +123,18 @@ static const struct average_pool2d_s8_swar_args model_average_pool2d_1_args BONS
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,4,4,8]  3x3 */
+    /* average_pool2d_0: "average_pool2d_0"  s8 [1,6,6,8] -> [1,4,4,8]  3x3
+     * swar/average_pool2d: test */
     case 0:
         average_pool2d_s8_swar(arena + 0x0000, arena + 0x021c, &model_average_pool2d_0_args);
         break;
-    /* average_pool2d_1: "average_pool2d_1"  s8 [1,4,4,8] -> [1,1,1,8]  4x4 */
+    /* average_pool2d_1: "average_pool2d_1"  s8 [1,4,4,8] -> [1,1,1,8]  4x4
+     * swar/average_pool2d: test */
     case 1:
         average_pool2d_s8_swar(arena + 0x021c, arena + 0x029c, &model_average_pool2d_1_args);
         break;
-    /* average_pool2d_2: "average_pool2d_2"  s8 [1,6,6,7] -> [1,4,4,7]  3x3 */
+    /* average_pool2d_2: "average_pool2d_2"  s8 [1,6,6,7] -> [1,4,4,7]  3x3
+     * swar/average_pool2d: test */
     case 2:
         average_pool2d_s8_swar_ragged(arena + 0x0120, arena + 0x02a4);
         break;

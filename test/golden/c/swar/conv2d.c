@@ -331,11 +331,13 @@ static const struct conv2d_s8_swar_args model_conv2d_1_args BONSAI_FLASH = {
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,5,5,64] -> [1,5,5,16]  1x1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,5,5,64] -> [1,5,5,16]  1x1
+     * swar/conv2d, 25600 MAC: test */
     case 0:
         conv2d_s8_swar(arena + 0x0000, arena + 0x0640, &model_conv2d_0_args);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,16] -> [1,5,5,10]  1x1 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,16] -> [1,5,5,10]  1x1
+     * swar/conv2d, 4000 MAC: test */
     case 1:
         conv2d_s8_swar(arena + 0x0640, arena + 0x07d0, &model_conv2d_1_args);
         break;

@@ -150,11 +150,13 @@ static void conv2d_s8_thumb1_pointwise(const int8_t *in, int8_t *out, int8_t *sc
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1 */
+    /* conv2d_0: "conv2d_0"  s8 [1,9,9,4] -> [1,5,5,8]  3x3 stride 2 pad 1,1,1,1
+     * thumb1/conv2d, 7200 MAC: test */
     case 0:
         conv2d_s8_thumb1(arena + 0x0000, arena + 0x0144, arena + 0x020c);
         break;
-    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,5,5,6]  1x1 */
+    /* conv2d_1: "conv2d_1"  s8 [1,5,5,8] -> [1,5,5,6]  1x1
+     * thumb1/conv2d, 1200 MAC: test */
     case 1:
         conv2d_s8_thumb1_pointwise(arena + 0x0144, arena + 0x03c0, arena + 0x0458);
         break;

@@ -528,12 +528,14 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,9,3]  3x3 stride 2x1 pad
-     * 1,1,1,1 relu */
+     * 1,1,1,1 relu
+     * thumb1/depthwise_conv2d, 1215 MAC: test */
     case 0:
         depthwise_conv2d_s8_thumb1(arena + 0x0000, arena + 0x00f4, arena + 0x017c,
                                    &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,5,9,3]  3x3 pad 1,1,1,1 relu
+     * thumb1/depthwise_conv2d, 1215 MAC: test */
     case 1:
         depthwise_conv2d_s8_thumb1(arena + 0x00f4, arena + 0x0344, arena + 0x03cc,
                                    &model_depthwise_conv2d_1_args);

@@ -253,7 +253,8 @@ static void depthwise_conv2d_pairs_s16_thumb1(const int16_t *in, int16_t *out, i
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1 */
+    /* depthwise_conv2d_0: "depthwise_conv2d_0"  s16 [1,6,5,3] -> [1,6,5,6]  3x3 pad 1,1,1,1
+     * thumb1/depthwise_conv2d_16x8, 1620 MAC: test */
     case 0:
         depthwise_conv2d_pairs_s16_thumb1((int16_t *)(void *)(arena + 0x0000),
                                           (int16_t *)(void *)(arena + 0x00b4), arena + 0x021c);

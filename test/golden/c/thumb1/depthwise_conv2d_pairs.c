@@ -273,12 +273,14 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,5] -> [1,5,5,5]  3x3 stride 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * thumb1/depthwise_conv2d_pairs, 1125 MAC: test */
     case 0:
         depthwise_conv2d_pairs_s8_thumb1(arena + 0x0000, arena + 0x0198, arena + 0x0218,
                                          &model_depthwise_conv2d_0_args);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,5] -> [1,3,3,5]  3x3 relu */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,5] -> [1,3,3,5]  3x3 relu
+     * thumb1/depthwise_conv2d_pairs, 405 MAC: test */
     case 1:
         depthwise_conv2d_pairs_s8_thumb1(arena + 0x0198, arena + 0x0270, arena + 0x02a0,
                                          &model_depthwise_conv2d_1_args);

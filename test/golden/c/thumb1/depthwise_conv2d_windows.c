@@ -251,11 +251,13 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,5] -> [1,3,3,5]  3x3 stride 4 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * thumb1/depthwise_conv2d_windows, 405 MAC: test */
     case 0:
         depthwise_conv2d_windows_s8_thumb1_gathered(arena + 0x0000, arena + 0x0198, arena + 0x01c8);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,3,3,5] -> [1,1,1,5]  3x3 relu */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,3,3,5] -> [1,1,1,5]  3x3 relu
+     * thumb1/depthwise_conv2d_windows, 45 MAC: test */
     case 1:
         depthwise_conv2d_windows_s8_thumb1(arena + 0x0198, arena + 0x01f8);
         break;

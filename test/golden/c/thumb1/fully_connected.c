@@ -197,11 +197,13 @@ static const struct fully_connected_s8_thumb1_args model_fully_connected_1_args 
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,4] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,4]
+     * thumb1/fully_connected, 256 MAC: test */
     case 0:
         fully_connected_s8_thumb1(arena + 0x0000, arena + 0x0040, &model_fully_connected_0_args);
         break;
-    /* fully_connected_1: "fully_connected_1"  s8 [1,4] -> [1,2] */
+    /* fully_connected_1: "fully_connected_1"  s8 [1,4] -> [1,2]
+     * thumb1/fully_connected, 8 MAC: test */
     case 1:
         fully_connected_s8_thumb1(arena + 0x0040, arena + 0x0044, &model_fully_connected_1_args);
         break;

@@ -89,7 +89,8 @@ static void row_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
 static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
-    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10] */
+    /* fully_connected_0: "fully_connected_0"  s8 [1,64] -> [1,10]
+     * thumb1/row_planes_7, 640 MAC: test */
     case 0:
         row_s8_thumb1(arena + 0x0000, arena + 0x0040, arena + 0x004c);
         break;

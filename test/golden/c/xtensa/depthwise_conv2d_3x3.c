@@ -165,11 +165,13 @@ static void model_step(int8_t *arena, int32_t step)
 {
     switch (step) {
     /* depthwise_conv2d_0: "depthwise_conv2d_0"  s8 [1,9,9,3] -> [1,5,5,3]  3x3 stride 2 pad
-     * 1,1,1,1 */
+     * 1,1,1,1
+     * xtensa/depthwise_conv2d_3x3, 675 MAC: test */
     case 0:
         depthwise_conv2d_3x3_s8_xtensa_by_2(arena + 0x0000, arena + 0x00f4, arena + 0x0140);
         break;
-    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,3]  3x3 relu6 */
+    /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,5,3] -> [1,3,3,3]  3x3 relu6
+     * xtensa/depthwise_conv2d_3x3, 243 MAC: test */
     case 1:
         depthwise_conv2d_3x3_s8_xtensa(arena + 0x00f4, arena + 0x01bc, arena + 0x01d8);
         break;
