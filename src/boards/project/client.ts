@@ -1,8 +1,8 @@
 /** client/<model>.ts: a typed client for a host program that talks to the board. */
 import { createRequire } from 'node:module';
 import type { CodeBlockWriter, TypeAliasDeclarationStructure } from 'ts-morph';
+import type { ProgramOptions } from '../../compiler/codegen/interface.js';
 import { isLabelled } from '../../compiler/codegen/labels.js';
-import type { ProgramOptions } from '../../compiler/codegen/program.js';
 import { elementCount, type Module } from '../../compiler/ir/graph.js';
 import type { IoTensor, Plan } from '../../compiler/plan/types.js';
 import { render } from './templates.js';

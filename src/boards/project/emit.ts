@@ -1,13 +1,9 @@
 /** Plan to files: the model's C, the firmware's view of it, a host client, a Makefile, the manifest. */
 
 import { string } from '../../compiler/codegen/c.js';
+import { interfaceContext, type ProgramOptions } from '../../compiler/codegen/interface.js';
 import type { Emission, Manifest } from '../../compiler/codegen/manifest.js';
-import {
-  emitProgram,
-  interfaceContext,
-  type Program,
-  type ProgramOptions,
-} from '../../compiler/codegen/program.js';
+import { emitProgram, type Program } from '../../compiler/codegen/program.js';
 import type { Module } from '../../compiler/ir/graph.js';
 import type { Planned } from '../../compiler/plan/index.js';
 import type { Plan } from '../../compiler/plan/types.js';

@@ -91,9 +91,7 @@ export function chosenTrials(
   const options = { optimize, rounding: 'tflm', faithful: false } as const;
   const builder = new Builder();
   const trials = layers.map((layer, i): Trial => {
-    const alone = new Builder();
-    alone.keep(alone.layer(layer, layer.op));
-    const module = runPasses(alone.module(), { faithful: false });
+    const module = networkOf(layer);
     const graph = mainGraph(module);
     const rest = { keepInput: false, xip: 'ideal' } as const;
     const { plan } = makePlan(module, analyse(graph), target, { ...options, ...rest });
@@ -107,6 +105,13 @@ export function chosenTrials(
     return { name, layer, template: step.kernel };
   });
   return { module: builder.module(), trials };
+}
+
+/** A network of this layer alone, after the passes. */
+export function networkOf(layer: Layer): Module {
+  const builder = new Builder();
+  builder.keep(builder.layer(layer, layer.op));
+  return runPasses(builder.module(), { faithful: false });
 }
 
 /** Builds one graph; operands of the same shape share an input. */

@@ -5,7 +5,6 @@ import { BonsaiError, InternalError } from '../../errors.js';
 import {
   at,
   dtypes,
-  elementCount,
   type Graph,
   type Module,
   mainGraph,
@@ -16,28 +15,22 @@ import {
   tensorOf,
   viewOf,
 } from '../ir/graph.js';
-import type {
-  KernelCall,
-  PixelsTwin,
-  RowTwin,
-  StageTwin,
-  Table,
-  VariantTraits,
-} from '../kernels/variant.js';
+import type { KernelCall, Table, VariantTraits } from '../kernels/variant.js';
 import { aligned } from '../plan/arena/arena.js';
 import { sectionSteps } from '../plan/arena/lifetimes.js';
 import type { Planned } from '../plan/index.js';
 import { type Implementation, type Part, scratchOffsets } from '../plan/schedule/parts.js';
-import { type IoTensor, type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
-import { float, inC, integer, offset, rows, string, wrap } from './c.js';
+import { type Move, noKernel, type Plan, type PlanStep } from '../plan/types.js';
+import { inC, integer, offset, wrap } from './c.js';
 import { describeChoice, describeStep } from './describe.js';
-import { boundsContext, elementsContext } from './elements.js';
 import { format } from './format.js';
+import { interfaceContext, type ProgramOptions } from './interface.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
-import { isLabelled } from './labels.js';
 import type { Span, TableInfo } from './manifest.js';
+import { type Places, placeOf, placesOf, spansOf, stateMemory } from './places.js';
 import { pointerTo, TablePool } from './tables.js';
 import { Composition, type Context, type Templates } from './templates.js';
+import { twinsText } from './twins.js';
 
 export interface Program {
   /** Text of <model>.h. */
@@ -52,11 +45,6 @@ export interface Program {
   readonly spans: readonly Span[];
   /** First 4 bytes of the SHA-256 over `source` and `routines`, 8 hex digits. */
   readonly tag: string;
-}
-
-/** `labels`: class names for the output with that number of elements. */
-export interface ProgramOptions {
-  readonly labels?: readonly string[];
 }
 
 /**
@@ -132,57 +120,6 @@ export function emitProgram(
 /** The non-empty texts, each after an empty line. */
 function paragraphs(texts: readonly string[]): string {
   return texts.flatMap((text) => (text === '' ? [] : [`\n${text}`])).join('');
-}
-
-function twinsText(
-  templates: Templates,
-  model: string,
-  routines: ReturnType<TablePool['routines']>,
-): string {
-  const all = routines.map(({ symbol, twin }) => ({ symbol, twin: twin() }));
-  const stages = all.flatMap(({ twin }) => twin.stages ?? []);
-  const hasTies = stages.some(({ ties }) => ties !== null);
-  return templates.render('project/twins.c', {
-    model,
-    pixels: all.some(({ twin }) => twin.kind === 'pixels'),
-    outputs: stages.length > 0,
-    ties: hasTies,
-    routines: all.map(({ symbol, twin }) => ({
-      symbol,
-      row: twin.kind === 'row',
-      weights: rows(twin.weights).trimEnd(),
-      ...(twin.kind === 'row' ? rowTwin(twin, hasTies) : pixelsTwin(twin, hasTies)),
-    })),
-  });
-}
-
-function rowTwin({ depth, channels, stages }: RowTwin, hasTies: boolean): object {
-  return {
-    ...{ depth: integer(depth), channels: integer(channels), makes_outputs: stages !== null },
-    stages: stagesText(stages ?? [], hasTies),
-  };
-}
-
-function pixelsTwin({ words, second, stages }: PixelsTwin, hasTies: boolean): object {
-  return {
-    four_pixels: second !== null,
-    second: integer(second ?? 0),
-    words: rows(words).trimEnd(),
-    stages: stagesText(stages, hasTies),
-    taps: integer(words.length),
-    channels: integer(stages.length),
-  };
-}
-
-/** Rows of `struct stage`. */
-function stagesText(stages: readonly StageTwin[], hasTies: boolean): string {
-  const list = (values: Iterable<number>) => [...values].map(integer).join(', ');
-  const noTies = { bits: -1, lowered: [0] };
-  const rowOf = ({ fields, ties }: StageTwin) => {
-    const { bits, lowered } = ties ?? noTies;
-    return hasTies ? `${list(fields)}, ${integer(bits)}, { ${list(lowered)} }` : list(fields);
-  };
-  return stages.map((stage) => `    { ${rowOf(stage)} },`).join('\n');
 }
 
 interface PlacedStep {
@@ -368,26 +305,6 @@ type Pointer = (
   bytes?: number,
 ) => string;
 
-interface Place {
-  /** The C name of the memory: 'arena', or the model's states. */
-  readonly memory: string;
-  readonly offset: number;
-}
-
-type Places = ReadonlyMap<TensorId, Place>;
-
-/** The name of the memory of the states in the model's C. */
-const stateMemory = 'state';
-
-function placesOf({ placements, states }: Plan): Places {
-  return new Map<TensorId, Place>([
-    ...placements.map(({ tensor, offset }) => [tensor, { memory: 'arena', offset }] as const),
-    ...states.flatMap(({ tensors, offset }) =>
-      tensors.map((tensor) => [tensor, { memory: stateMemory, offset }] as const),
-    ),
-  ]);
-}
-
 /** What a call of the step passes for a tensor, `bytes` from its begin. */
 function pointersOf(
   model: string,
@@ -420,26 +337,6 @@ function pointersOf(
 /** Moves the input to where the kernel reads it. No other tensor uses either place at that time. */
 function moveStatement({ from, to, bytes }: Move): string {
   return `        memmove(arena + ${offset(to)}, arena + ${offset(from)}, ${integer(bytes)});`;
-}
-
-function placeOf(places: Places, id: TensorId, step: number): Place {
-  const place = places.get(id);
-  if (place === undefined) {
-    throw new InternalError('codegen', `tensor ${id} of step ${step} has no place in memory`);
-  }
-  return place;
-}
-
-/** The tensors in the arena that steps write. A state that differs shows in what reads it. */
-function spansOf(graph: Graph, plan: Plan, places: Places): readonly Span[] {
-  const sizes = new Map(plan.placements.map(({ tensor, bytes }) => [tensor, bytes]));
-  return plan.steps.flatMap((step) =>
-    (graph.nodes[step.node]?.outputs ?? []).flatMap((tensor) => {
-      const { memory, offset } = placeOf(places, tensor, step.index);
-      const bytes = sizes.get(tensor) ?? 0;
-      return memory === 'arena' ? [{ step: step.index, tensor, offset, bytes }] : [];
-    }),
-  );
 }
 
 /**
@@ -477,54 +374,4 @@ function resetStatements(
     }),
     ...copies,
   ];
-}
-
-/** Values for the templates of the header, the source and the firmware's glue. */
-export function interfaceContext(
-  module: Module,
-  plan: Plan,
-  options: ProgramOptions = {},
-): Context {
-  const { labels = [] } = options;
-  const contextOf =
-    (upper: string) =>
-    (tensor: IoTensor, index: number): Context => ({
-      index: String(index),
-      macro: `${upper}_${index}`,
-      name: string(tensor.name),
-      shape: `[${tensor.shape.join(',')}]`,
-      dims: tensor.shape.map((extent, axis) => ({ axis: String(axis), extent: integer(extent) })),
-      rank: integer(tensor.shape.length),
-      count: integer(elementCount(tensor.shape)),
-      bytes: integer(tensor.bytes),
-      offset: offset(tensor.offset),
-      dtype: tensor.dtype,
-      ...boundsContext(tensor),
-      scale: float(tensor.scale),
-      zero_point: integer(tensor.zeroPoint),
-      labelled: isLabelled(tensor, labels),
-      labels: wrap(
-        labels.map((label) => `${string(label)},`),
-        96,
-        '    ',
-      ).replaceAll('\n', ' \\\n'),
-    });
-  const upper = module.name.toUpperCase();
-  return {
-    model: module.name,
-    MODEL: upper,
-    target: plan.target,
-    sha256: module.sha256,
-    arena_bytes: integer(plan.arenaBytes),
-    arena_align: integer(plan.arenaAlign),
-    state_bytes: integer(plan.stateBytes),
-    has_states: plan.stateBytes > 0,
-    steps: integer(plan.steps.length),
-    inputs: plan.inputs.map(contextOf(`${upper}_INPUT`)),
-    outputs: plan.outputs.map(contextOf(`${upper}_OUTPUT`)),
-    input_count: integer(plan.inputs.length),
-    output_count: integer(plan.outputs.length),
-    input_kept: plan.options.keepInput,
-    ...elementsContext(plan),
-  };
 }
