@@ -1,7 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { packageTemplates } from '../../src/boards/project/templates.js';
-import { Composition, type Context, Templates } from '../../src/compiler/codegen/templates.js';
+import { packageTemplates, packageTemplateTexts } from '../../src/boards/project/templates.js';
+import {
+  Composition,
+  type Context,
+  namedTexts,
+  Templates,
+} from '../../src/compiler/codegen/templates.js';
 import { InternalError } from '../../src/errors.js';
 
 const templates = new Templates(new Map());
@@ -69,7 +73,7 @@ describe('templates', () => {
 describe('compositions', () => {
   it('have each helper once, after those that it uses, named after its parameters', () => {
     const composition = new Composition(packageTemplates());
-    const output = composition.render('kernels/swar/support/requantize_sums', {
+    const output = composition.render('kernels/swar/requantize_sums', {
       name: 'any',
       single: true,
       nudged: false,
@@ -89,27 +93,53 @@ describe('compositions', () => {
     const helpers: Parameters<Templates['render']>[2] = [];
     const text = templates.compile('{{places "walk" zero="0" step="4"}}', 'test')({}, helpers);
     expect(text).to.equal('BONSAI_PLACE(walk, zero, 0);\nBONSAI_PLACE(walk, step, 4);');
-    expect(helpers?.map(({ path }) => path)).to.deep.equal([
-      'kernels/portable/support/BONSAI_PLACE',
-    ]);
+    expect(helpers?.map(({ path }) => path)).to.deep.equal(['kernels/portable/BONSAI_PLACE']);
   });
 });
 
-describe('helpers of kernels', () => {
+describe('texts of kernels', () => {
+  const texts = namedTexts(packageTemplateTexts());
+
   it('define each name once over all instruction sets: a program may have kernels of two', () => {
-    const root = new URL('../../templates/kernels/', import.meta.url);
     const definition = /^(?:struct (\w+) \{|(?:BONSAI_\w+|static inline)[^;{]*?\b(\w+)\()/gm;
     const definedIn = new Map<string, string[]>();
-    for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
-      if (!/\/support\/.*\.hbs$/.test(path)) continue;
-      const text = readFileSync(new URL(path, root), 'utf8');
-      for (const [, struct, name] of text.matchAll(definition)) {
-        const key = struct === undefined ? `${name}()` : `struct ${struct}`;
-        definedIn.set(key, [...new Set([...(definedIn.get(key) ?? []), path])]);
+    for (const [name, text] of texts) {
+      for (const [, struct, called] of text.matchAll(definition)) {
+        const key = struct === undefined ? `${called}()` : `struct ${struct}`;
+        definedIn.set(key, [...new Set([...(definedIn.get(key) ?? []), name])]);
       }
     }
     expect(definedIn.size).to.be.above(100);
-    const twice = [...definedIn].filter(([, paths]) => paths.length > 1);
+    const twice = [...definedIn].filter(([, names]) => names.length > 1);
     expect(twice).to.deep.equal([]);
+  });
+
+  const files = (...entries: [string, string][]) => new Map(entries);
+  const inline = (name: string, text: string) => `{{#*inline "${name}"}}\n${text}\n{{/inline}}\n`;
+
+  it('stand alone in a file, or several in one', () => {
+    const file = `own\n\n${inline('first', 'a')}\n${inline('second', 'b')}`;
+    const topic = `${inline('third', 'c')}`;
+    expect([
+      ...namedTexts(files(['kernels/dsp/conv', file], ['kernels/dsp/support/topic', topic])),
+    ]).to.deep.equal([
+      ['kernels/dsp/conv', 'own\n'],
+      ['kernels/dsp/first', 'a\n'],
+      ['kernels/dsp/second', 'b\n'],
+      ['kernels/dsp/third', 'c\n'],
+    ]);
+  });
+
+  it('have one name each in an instruction set', () => {
+    const one = inline('same', 'a');
+    const twice = files(['kernels/dsp/a', one], ['kernels/dsp/support/b', one]);
+    expect(() => new Templates(twice)).to.throw(InternalError, 'two templates "kernels/dsp/same"');
+    const apart = files(['kernels/dsp/a', one], ['kernels/mve/a', one]);
+    expect(namedTexts(apart).size).to.equal(2);
+  });
+
+  it('that are missing are named', () => {
+    const made = new Templates(files(['kernels/dsp/a', '{{> dsp/none}}']));
+    expect(() => made.render('kernels/dsp/a', {})).to.throw(InternalError, 'dsp/none');
   });
 });

@@ -5,8 +5,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';
 import { simulators } from '../../src/boards/device/index.js';
+import { packageTemplateTexts } from '../../src/boards/project/templates.js';
 import { flashSettings } from '../../src/boards/target/flash.js';
 import { listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { namedTexts } from '../../src/compiler/codegen/templates.js';
 import { kernelsOf } from '../../src/compiler/kernels/index.js';
 import { operators } from '../../src/compiler/ops/index.js';
 import { scalarOperators, scalars } from '../../src/compiler/ops/scalar.js';
@@ -169,9 +171,27 @@ describe('docs: what an extension touches', () => {
 
     it('every text below templates/kernels is a variant or a helper of one', () => {
       const all = filesBelow('templates/kernels')
-        .filter((path) => path.endsWith('.hbs') && !/\/(support|parts)\//.test(path))
+        .filter((path) => path.endsWith('.hbs') && !/\/support\//.test(path))
         .map((path) => path.replace(/^templates\/kernels\/(.*)\.hbs$/, '$1'));
       expect(all).to.have.members([...texts]);
+    });
+
+    it('every other text there is called or included, or code names it', () => {
+      const named = namedTexts(packageTemplateTexts());
+      const templates = [...named.values()].join('\n');
+      const code = [...sources.values()].join('\n');
+      const unused = [...named.keys()].flatMap((path) => {
+        const [, name] = /^kernels\/(.*)$/.exec(path) ?? [];
+        if (name === undefined || texts.has(name)) return [];
+        // A helper's parameters are behind its name: rescale_lanes_any is `rescale_lanes any=…`.
+        const words = name.split('_');
+        const shorter = words.map((_, i) => words.slice(0, words.length - i).join('_'));
+        const isUsed =
+          shorter.some((one) => new RegExp(`${one}["'\\s}]`).test(templates)) ||
+          code.includes(name.replace(/^\w+\/(real_)?/, ''));
+        return isUsed ? [] : [name];
+      });
+      expect(unused).to.deep.equal([]);
     });
 
     for (const text of texts) {

@@ -8,10 +8,11 @@
  *
  *     {{use "portable/dot4"}}(acc, in, weights, depth);       calls a helper, a C function
  *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
- *     {{> dsp/parts/multiply_step shape="pair"}}               is text of templates/kernels/dsp/parts
+ *     {{> dsp/multiply_step shape="pair"}}                     is text of the templates of dsp
  *
- * A helper is templates/kernels/<isa>/support/<name>.hbs; a program contains each called helper
- * once.
+ * A file of templates/kernels/<isa> is the text of that name. Texts of the same topic stand in one
+ * file, each from {{#*inline "name"}} to {{/inline}}; names are distinct in an instruction set. A
+ * program contains each called helper once.
  */
 import Handlebars from 'handlebars';
 import { InternalError } from '../../errors.js';
@@ -39,13 +40,43 @@ interface Helper {
 
 type Render = (context: Context, helpers?: Helper[]) => string;
 
-/** The texts of templates, by their path without extension: 'kernels/portable/max_pool2d'. */
+/** A text inside a file: its name, and what stands between its first line and its last. */
+const inlineText = /\n*^\{\{#\*inline "(\w+)"\}\}\n([\s\S]*?)^\{\{\/inline\}\}$/gm;
+
+/**
+ * Text of each name: that of a file by its path, those inside the file by the folder of its
+ * instruction set and their own names: 'kernels/dsp/smlad'.
+ *
+ * @param files by their path without extension: 'kernels/portable/max_pool2d'
+ * @throws InternalError when two texts have one name
+ */
+export function namedTexts(files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  const add = (name: string, text: string) => {
+    if (texts.has(name)) throw new InternalError('codegen', `two templates "${name}"`);
+    texts.set(name, text);
+  };
+  for (const [path, file] of files) {
+    const own = file.replace(inlineText, '');
+    if (own.trim() !== '') add(path.replace('/support/', '/'), own);
+    const folder = path.split('/').slice(0, 2).join('/');
+    for (const [, name, text = ''] of file.matchAll(inlineText)) add(`${folder}/${name}`, text);
+  }
+  return texts;
+}
+
+/** The texts of templates, by name: 'kernels/portable/max_pool2d'. */
 export class Templates {
   private readonly handlebars = Handlebars.create();
   private readonly loaded = new Map<string, Render>();
-  private readonly registered = new Set<string>();
+  private readonly texts: ReadonlyMap<string, string>;
 
-  constructor(private readonly texts: ReadonlyMap<string, string>) {
+  /** @param files by their path without extension */
+  constructor(files: ReadonlyMap<string, string>) {
+    this.texts = namedTexts(files);
+    for (const [name, text] of this.texts) {
+      this.handlebars.registerPartial(name.replace(/^kernels\//, ''), text);
+    }
     this.handlebars.registerHelper('use', (template: string, options: Handlebars.HelperOptions) => {
       const helper = this.helperOf(template, options.hash as Context);
       options.data.helpers.push(helper);
@@ -79,17 +110,16 @@ export class Templates {
     const at = template.lastIndexOf('/');
     if (at < 0) return { name: template, path: library, parameters: {} };
     const base = template.slice(at + 1);
-    const folder = `kernels/${template.slice(0, at)}/support`;
+    const folder = `kernels/${template.slice(0, at)}`;
     const words = entriesOf(parameters).flatMap(([key, value]) => wordsOf(key, value));
     const name = [base, ...words].join('_');
-    // Texts that have nothing in common are separate files, named like their functions.
+    // Texts that have nothing in common are separate, named like their functions.
     const path = this.texts.has(`${folder}/${name}`) ? `${folder}/${name}` : `${folder}/${base}`;
     return { name, path, parameters };
   }
 
   /** A template's text as a function; error messages use `name`. */
   compile(text: string, name: string): Render {
-    this.registerPartials(text);
     const template = this.handlebars.compile<Context>(text, {
       noEscape: true,
       strict: true,
@@ -105,19 +135,6 @@ export class Templates {
         throw new InternalError('codegen', `template "${name}": ${(error as Error).message}`);
       }
     };
-  }
-
-  private registerPartials(text: string): void {
-    const partials = new Partials();
-    partials.accept(this.handlebars.parse(text));
-    for (const name of partials.names) {
-      if (this.registered.has(name)) continue;
-      this.registered.add(name);
-      const partial = this.texts.get(`kernels/${name}`);
-      if (partial === undefined) throw new InternalError('codegen', `no partial "${name}"`);
-      this.handlebars.registerPartial(name, partial);
-      this.registerPartials(partial);
-    }
   }
 }
 
@@ -192,16 +209,6 @@ function placesOf(macro: string, struct: string, fields: Readonly<Record<string,
   return entriesOf(fields)
     .map(([field, bytes]) => `${macro}(${struct}, ${field}, ${bytes});`)
     .join('\n');
-}
-
-/** Finds the partials that a template names. */
-class Partials extends Handlebars.Visitor {
-  readonly names: string[] = [];
-
-  override PartialStatement(partial: hbs.AST.PartialStatement): void {
-    this.names.push((partial.name as hbs.AST.PathExpression).original);
-    super.PartialStatement(partial);
-  }
 }
 
 /** Names that Handlebars itself reads from contexts, to compare them and to find safe strings. */

@@ -1,4 +1,4 @@
-/** Rows of weights by one vector, four rows at a time: templates/kernels/dsp/support/dot_rows.hbs. */
+/** Rows of weights by one vector, four rows at a time: the helper dsp/dot_rows. */
 import type { DotRow } from '../layout/wide-rows.js';
 import type { TapPair } from './multiply.js';
 import { word } from './words.js';

@@ -3,7 +3,7 @@
  *
  * A patch of the input is widened to int16 in scratch, once for all output channels. The weights
  * lie in flash in the order in which they are multiplied: as int16 ('wide'), or as int8 with two
- * channels in one lane ('packed'). See templates/kernels/dsp/support/multiply.hbs for both.
+ * channels in one lane ('packed'). See the helper dsp/multiply for both.
  */
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import type { Optimize } from '../../ir/op.js';

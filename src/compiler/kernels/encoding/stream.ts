@@ -1,6 +1,6 @@
 /**
  * The nonzero weights of a layer as the stream of
- * templates/kernels/dsp/support/multiply_sparse.hbs: for each output channel the weights and the
+ * the helper dsp/multiply_sparse: for each output channel the weights and the
  * distances between their taps, in runs that fit the kernel's unrolled loop.
  */
 import { word } from '../dsp/words.js';

@@ -95,7 +95,7 @@ function refusalOf(view: NodeView<AccumulationAttrs>): Pick<Kernel, 'refusal'> {
   return { refusal: `gathers take a chip longer than they save where less than ${least} is zero` };
 }
 
-/** Whether templates/kernels/mve/parts/gathered_scale.hbs has the bits of the output stage. */
+/** Whether gathered_scale of templates/kernels/mve/sparse_conv2d.hbs has the bits of the output stage. */
 function hasAssembly(stage: OutputStage): boolean {
   const {
     any_shift: isAny,

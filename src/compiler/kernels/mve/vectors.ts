@@ -82,7 +82,7 @@ export function vectorStage(
 
 /**
  * Like vectorStage, for sums of int16 by int8 with multipliers of 15 bits. 'reduced' (as
- * support/rescale_lanes_reduced.hbs has it): 2^16 times the multipliers, and negative shifts.
+ * the helper mve/rescale_lanes_reduced has it): 2^16 times the multipliers, and negative shifts.
  */
 export function wideStage(
   blocks: LanesOfBlocks,

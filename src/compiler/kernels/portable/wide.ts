@@ -126,7 +126,7 @@ export type IntegerSums = 'reduced' | 'wide' | 'whole';
 
 /**
  * 32 bits hold every partial sum if they hold |bias| + Σ|w|·2^15. The stage in 32 bits needs a right
- * shift of 17 at least (support/requantize_reduced.hbs has the proof).
+ * shift of 17 at least (the helper portable/requantize_reduced has the proof).
  */
 export function sumsOf(
   view: NodeView<AccumulationAttrs>,

@@ -1,4 +1,4 @@
-/** The nonzero weights of a convolution, for templates/kernels/rv32/support/multiply_sparse_outputs. */
+/** The nonzero weights of a convolution, for the helper rv32/multiply_sparse_outputs. */
 import type { Range } from '../../ops/arithmetic/bounds.js';
 import { boundsOf, cut, entriesOf, inPairs, noEntry } from '../swar/sparse-pixels.js';
 

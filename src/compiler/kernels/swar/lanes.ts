@@ -23,7 +23,7 @@ export interface LaneChannel {
   readonly start: number;
 }
 
-/** Weights as the kernel reads them: templates/kernels/swar/support/multiply.hbs. */
+/** Weights as the kernel reads them: the helper swar/multiply. */
 export interface LaneTable {
   readonly format: LaneFormat;
   /** Units of six words; units of five words follow. */

@@ -102,7 +102,7 @@ function windowsOf(depth: number): number {
 }
 
 /**
- * The format of templates/kernels/swar/support/sparse_sum.hbs: for each channel its initial sum,
+ * The format of the helper swar/sparse_sum: for each channel its initial sum,
  * then for each window of 256 inputs the number of steps and the steps, two words each: position
  * (low byte), weight, weight, position. After each block of channels, the constants of all of them.
  */

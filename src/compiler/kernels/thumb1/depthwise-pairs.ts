@@ -80,7 +80,7 @@ interface Work {
   /** Taps of a filter at one pixel: input channels that an output reads. */
   readonly depth: number;
   readonly runs: readonly Run[];
-  /** How sums become outputs; 'reduced': those of int16, as support/requantize_reduced.hbs does. */
+  /** How sums become outputs; 'reduced': those of int16, as the helper portable/requantize_reduced does. */
   readonly outputs: readonly TwoMultiply[] | 'reduced';
 }
 

@@ -1,6 +1,6 @@
 /**
  * Functions of float32 numbers. The C kernels compute them by the same steps
- * (templates/kernels/portable/support), so the bits of both are the same.
+ * (templates/kernels/portable/support/real.hbs), so the bits of both are the same.
  *
  * Each takes its steps in float64 and rounds once to float32. The steps are +, −, ×, ÷ and shifts
  * of integers, which IEEE 754 defines to the last bit, so every processor and compiler gives the
