@@ -100,7 +100,7 @@ function kernelFunction(
       [key, { ...expressionText(of, { isWhole, use: (path) => composition.use(path) }) }] as const,
   );
   const context: Record<string, TemplateValue> = {
-    ...{ name, ...first.call.flags },
+    ...{ name, ...first.call.flags, ...first.call.words },
     ...Object.fromEntries([...types, ...expressions]),
   };
   /** The text for one number or table in the function. */
@@ -140,6 +140,7 @@ function kernelFunction(
       },
     );
   }
+  Object.assign(context, operandTexts(first.call, context));
   fields.sort((a, b) => b.bytes - a.bytes);
   const hasDescriptor = fields.length > 0;
   context.descriptor = hasDescriptor ? `, const struct ${name}_args *restrict args` : '';
@@ -151,6 +152,18 @@ function kernelFunction(
     descriptors: hasDescriptor ? calls.map((call) => descriptor(name, fields, call)) : [],
     calls,
     hasDescriptor,
+  };
+}
+
+/** Operands that are parameters, each with a comma behind it, and definitions of the constant ones. */
+function operandTexts({ operands = {} }: KernelCall, context: Record<string, TemplateValue>) {
+  const all = Object.entries(operands).map(([name, type]) => ({
+    pointer: `const ${inC(type)} *${name}`,
+    table: context[`${name}_data`],
+  }));
+  return {
+    operands: all.flatMap(({ pointer, table }) => (table ? [] : [`${pointer}, `])).join(''),
+    constants: all.flatMap(({ pointer, table }) => (table ? [`${pointer} = ${table};`] : [])),
   };
 }
 

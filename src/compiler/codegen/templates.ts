@@ -8,6 +8,7 @@
  *
  *     {{use "portable/dot4"}}(acc, in, weights, depth);       calls a helper, a C function
  *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
+ *     {{use loop stride=stride}}(…)                            calls the helper that `loop` names
  *     {{> dsp/multiply_step shape="pair"}}                     is text of the templates of dsp
  *
  * A file of templates/kernels/<isa> is the text of that name. Texts of the same topic stand in one
@@ -190,7 +191,9 @@ function entriesOf<T>(hash: Readonly<Record<string, T>>): readonly (readonly [st
 }
 
 function wordsOf(key: string, value: TemplateValue | undefined): readonly string[] {
+  if (value === '') return [];
   if (typeof value === 'string') return [value];
+  if (typeof value === 'object' && 'word' in value) return wordsOf(key, value.word);
   if (typeof value === 'boolean') return value ? [key] : [];
   throw new InternalError('codegen', `a helper's parameter "${key}" is missing`);
 }

@@ -40,6 +40,12 @@ export interface Table {
 }
 
 /**
+ * Text for a template: names of helpers, operators, types. A record holds the texts of one way to
+ * compute; its `word` is what a helper's name has of it.
+ */
+export type Words = string | boolean | readonly Words[] | { readonly [name: string]: Words };
+
+/**
  * One call of a kernel's C function, in the field's terms; codegen/c.ts turns it into C.
  *
  * Calls of one template with the same flags share one C function. A number or table that is the
@@ -55,6 +61,12 @@ export interface KernelCall {
   readonly outputBytes?: number;
   /** Choose between texts, as in `{{#if dilated}}`. Part of the function's identity. */
   readonly flags: Readonly<Record<string, boolean>>;
+  /**
+   * What a template writes or calls by value, as in `{{use loop}}`: what follows from flags and types.
+   */
+  readonly words?: Readonly<Record<string, Words>>;
+  /** Operands with their types: constant ones are tables `<name>_data`, the others parameters. */
+  readonly operands?: Readonly<Record<string, DType>>;
   /**
    * Types of elements, which a template writes in C as {{name}}. Part of the function's identity.
    */

@@ -78,6 +78,7 @@ function withResidual(
   return calls.map((call) => ({
     ...call,
     inputs: [...call.inputs, skipPosition],
+    operands: { ...call.operands, skip: 'int8' },
     flags: { residual: true, ...call.flags },
     numbers: { residual_shift: shift, residual_min: min, residual_max: max, ...call.numbers },
     tables: { residual_tables: { data: tables, role: 'table' }, ...call.tables },

@@ -4,16 +4,22 @@ import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, Table, WorkTerm } from '../variant.js';
 
-/** Operands by their names in the text: constant ones are tables `<name>_data`, the others parameters. */
+type Operands = Required<Pick<KernelCall, 'operands'>>;
+
+/** @param names of the operands in flags @param inText their names in the text */
 export function operandTables(
   view: NodeView<object>,
   names: readonly string[],
-): Pick<KernelCall, 'inputs' | 'flags' | 'tables'> {
-  const operands = names.map((name, position) => ({ ...inputOf(view, position), name, position }));
+  inText: readonly string[] = names,
+): Operands & Pick<KernelCall, 'inputs' | 'flags' | 'tables'> {
+  const operands = inText.map((name, position) => ({ ...inputOf(view, position), name, position }));
   const constants = operands.filter(isConstant);
   return {
     inputs: operands.flatMap((one) => (isConstant(one) ? [] : [one.position])),
-    flags: Object.fromEntries(operands.map((one) => [`${one.name}_constant`, isConstant(one)])),
+    flags: Object.fromEntries(
+      operands.map((one) => [`${names[one.position]}_constant`, isConstant(one)]),
+    ),
+    operands: Object.fromEntries(operands.map(({ name, dtype }) => [name, dtype])),
     tables: Object.fromEntries(
       constants.map(({ name, data }) => [
         `${name}_data`,
@@ -26,14 +32,14 @@ export function operandTables(
 /** Constant operands are tables `a_data` and `b_data`; the others are parameters. */
 export function operandWalk(
   view: NodeView<object>,
-): Pick<KernelCall, 'inputs' | 'flags' | 'numbers' | 'tables'> {
+): Operands & Pick<KernelCall, 'inputs' | 'flags' | 'numbers' | 'tables'> {
   const operands = operandTables(view, ['a', 'b']);
   const walk = broadcastWalk(view);
   const { runs, runLength, aStep, bStep, extents, aTurns, bTurns } = walk;
   const nested = extents.length > 1;
   const table = (data: Table['data']): Table => ({ data, role: 'table' });
   return {
-    inputs: operands.inputs,
+    ...{ inputs: operands.inputs, operands: operands.operands },
     flags: { ...operands.flags, nested },
     numbers: {
       ...{ runs, run_length: runLength, a_step: aStep, b_step: bStep },

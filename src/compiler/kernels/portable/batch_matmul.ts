@@ -46,7 +46,7 @@ function callOf(view: NodeView<BatchMatmulAttrs>): KernelCall {
   const broadcast = aSize === null || bSize === null;
   const stage = dtype === 'float32' ? noStage : stageOf(view);
   return {
-    ...{ inputs: operands.inputs, outputs: [0] },
+    ...{ inputs: operands.inputs, outputs: [0], operands: operands.operands },
     types: { element: dtype },
     flags: {
       ...operands.flags,

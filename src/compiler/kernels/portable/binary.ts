@@ -108,7 +108,7 @@ export function arithmeticCall(
   const plain = runs === 1 && aStep === bStep;
   const places = plain ? { count: runLength } : walk.numbers;
   return {
-    ...{ inputs: walk.inputs, outputs: [0] },
+    ...{ inputs: walk.inputs, outputs: [0], operands: walk.operands },
     flags: { ...flags, ...walk.flags, broadcast: !plain },
     numbers: { ...arithmetic.numbers, low, high, ...places },
     tables: walk.tables,

@@ -56,8 +56,7 @@ function pairCall(
   const walk = operandWalk(view);
   const [low, high] = activationRange(view.attrs.activation, outputOf(view));
   return {
-    inputs: walk.inputs,
-    outputs: [0],
+    ...{ inputs: walk.inputs, outputs: [0], operands: walk.operands },
     types: { element: outputOf(view).dtype, second: inputOf(view, 1).dtype },
     flags: {
       wide: outputOf(view).dtype === 'int16',

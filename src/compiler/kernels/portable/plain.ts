@@ -75,6 +75,7 @@ function pairKernel(view: NodeView<object>, { functionOf, hasActivation }: Scala
       return [
         {
           ...{ inputs: walk.inputs, outputs: [0], types: { element, result } },
+          operands: walk.operands,
           flags: { ...walk.flags, clamped, scaled: scalings !== null, [term]: true },
           expressions: { f: ofType(f, element) },
           numbers: { ...walk.numbers, ...(scalings === null ? {} : scalingNumbers(scalings)) },

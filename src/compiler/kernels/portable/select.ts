@@ -18,14 +18,15 @@ export const selectVariant: KernelVariant<SelectAttrs> = {
     scratchBytes: 0,
     work: () => ({ outputs: { count: elementCount(outputOf(view).shape), cycles: 20 } }),
     calls() {
-      const operands = operandTables(view, names);
+      const operands = operandTables(view, names, ['condition', 'x', 'y']);
       const { runs, runLength, steps, extents, turns } = operandsWalk(broadcasting(view));
       const table = (data: Table['data']): Table => ({ data, role: 'table' });
       const each = <T>(suffix: string, of: (i: number) => T) =>
         Object.fromEntries(names.map((name, i) => [`${name}_${suffix}`, of(i)]));
       return [
         {
-          ...{ inputs: operands.inputs, outputs: [0], flags: operands.flags },
+          ...{ inputs: operands.inputs, outputs: [0], operands: operands.operands },
+          flags: operands.flags,
           types: { element: outputOf(view).dtype },
           numbers: {
             ...{ runs, run_length: runLength, outer_rank: extents.length },

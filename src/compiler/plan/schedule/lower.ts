@@ -25,7 +25,8 @@ export function functionKey(template: string, call: KernelCall, optimize: Optimi
   const numbers = optimize === 'speed' ? sorted(call.numbers) : [];
   const types = call.types === undefined ? [] : [sorted(call.types)];
   const expressions = call.expressions === undefined ? [] : [sorted(call.expressions)];
-  return JSON.stringify([template, sorted(call.flags), numbers, ...types, ...expressions]);
+  const words = sorted(call.words ?? {});
+  return JSON.stringify([template, sorted(call.flags), numbers, ...types, ...expressions, words]);
 }
 
 /** Bytes of a call's constants. */
