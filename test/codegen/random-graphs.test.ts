@@ -134,7 +134,9 @@ describe('every operator', () => {
       expect(templates.some((template) => template.startsWith('portable/'))).to.equal(true);
       expect([...new Set(templates)], 'a plan tells them apart').to.deep.equal(templates);
       const files = [
-        ...variants.map(({ template, text = template }) => `templates/kernels/${text}.hbs`),
+        ...variants.map(
+          ({ template, text = template, file = text }) => `templates/kernels/${file}.hbs`,
+        ),
         ...templates.map((template) => `test/golden/c/${template}.c`),
         `test/ops/${name}.test.ts`,
       ];

@@ -17,8 +17,10 @@ import type { Composition, TemplateValue } from './templates.js';
 export interface PlacedCall {
   /** Index of the step. */
   readonly step: number;
-  /** The variant's template below templates/kernels. */
+  /** The variant's template, which names its functions. */
   readonly template: string;
+  /** The text below templates/kernels. */
+  readonly file: string;
   readonly call: KernelCall;
   /** Symbol of each table and routine of the call. */
   readonly symbols: Readonly<Record<string, string>>;
@@ -145,7 +147,7 @@ function kernelFunction(
   const hasDescriptor = fields.length > 0;
   context.descriptor = hasDescriptor ? `, const struct ${name}_args *restrict args` : '';
   const struct = fields.map(({ declaration }) => `    ${declaration};\n`).join('');
-  const text = composition.render(`kernels/${first.template}`, context).trimEnd();
+  const text = composition.render(`kernels/${first.file}`, context).trimEnd();
   return {
     name,
     text: hasDescriptor ? `struct ${name}_args {\n${struct}};\n\n${text}\n` : `${text}\n`,

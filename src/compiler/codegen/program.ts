@@ -178,7 +178,7 @@ function requireInt32(numbers: KernelCall['numbers'], where: string): void {
 function placeCalls(
   prefix: string,
   step: PlanStep,
-  { template, text = template }: VariantTraits,
+  { template, text = template, file = text }: VariantTraits,
   { kernel, view }: Part,
   suffix: string,
   pool: TablePool,
@@ -200,7 +200,7 @@ function placeCalls(
     ];
     return {
       step: step.index,
-      template: text,
+      ...{ template: text, file },
       call,
       symbols: Object.fromEntries(symbols),
       type: typeOf(view, call),

@@ -208,6 +208,8 @@ export interface VariantTraits {
   readonly template: string;
   /** The template's file if it differs from the name: several variants may share one. */
   readonly text?: string;
+  /** Another variant's template that is its text too; its functions keep its own name. */
+  readonly file?: string;
   readonly needs: readonly Feature[];
   /** The types of computed inputs and of outputs that it knows. Default: int8 alone. */
   readonly types?: readonly DType[];

@@ -13,7 +13,15 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { clampWork, exceptionWork, type Finish, finishFlags, finishFor, scale } from './finish.js';
+import {
+  clampWork,
+  exceptionWork,
+  type Finish,
+  finishFlags,
+  finishFor,
+  finishWords,
+  scale,
+} from './finish.js';
 import { liveWeights, stageWords, word } from './words.js';
 
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;
@@ -191,6 +199,7 @@ function tapsCall(
       ...finishFlags(finish),
       clamped: finish.isClamped,
     },
+    words: { reading, finish: finishWords(finish), ...directionOf(shape) },
     numbers: {
       batches: shape.batches,
       in_h: shape.inH,
@@ -211,6 +220,17 @@ function tapsCall(
       stage: { data: stageWords(groups, shape.outC, finish), role: 'table' },
     },
   };
+}
+
+/** Along the longer side of the window: what a run steps along, and what runs are beside each other. */
+function directionOf(shape: WindowShape) {
+  const [row, column] = [
+    { extent: 'kernel_w', step: 'step', taps: 'right - left' },
+    { extent: 'kernel_h', step: 'pitch', taps: 'bottom - top' },
+  ] as const;
+  const [along, across] = isByColumn(shape) ? [column, row] : [row, column];
+  const first = isByColumn(shape) ? 'left * kernel_h + top' : 'top * kernel_w + left';
+  return { along, across, first_weight: first };
 }
 
 function numbersOf({ groups, step, hasEnd }: Grouping, { inC }: WindowShape) {

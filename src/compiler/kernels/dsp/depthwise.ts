@@ -13,7 +13,14 @@ import { type Convolution, turned } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
-import { clampWork, exceptionWork, type Finish, finishFlags, finishFor } from './finish.js';
+import {
+  clampWork,
+  exceptionWork,
+  type Finish,
+  finishFlags,
+  finishFor,
+  finishWords,
+} from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /**
@@ -205,7 +212,11 @@ export function smladDepthwise<A extends AccumulationAttrs>(
         scratchBytes: scratchBytesOf(walk),
         overlaps: overlapsOf(convolution.shape, walk),
         work: () => depthwiseWork(finish, walk),
-        calls: () => [withDual(context, depthwiseCall(view, convolution, finish, walk))],
+        calls() {
+          const call = depthwiseCall(view, convolution, finish, walk);
+          const piped = walk.loop === '3x3' && context.target.isDual;
+          return [withDual(context, { ...call, words: { ...call.words, piped } })];
+        },
       };
     },
   };
@@ -294,6 +305,7 @@ function depthwiseCall(
       any_window: loop === 'any',
       clamped: finish.isClamped,
     },
+    words: loopWords(walk, finish),
     numbers: {
       ...imageNumbers(walk),
       ...(loop === '3x3' ? {} : { kernel_w: shape.kernelW }),
@@ -311,6 +323,16 @@ function depthwiseCall(
       weights: { data: Int32Array.from(weights.flat()), role: 'weights' },
       stage: { data: Int32Array.from(stages.flat()), role: 'table' },
     },
+  };
+}
+
+/** The helper of a channel, the one for a channel without a line, and what they are made for. */
+function loopWords({ shape, loop }: Columns, finish: Finish) {
+  const helper = loop === '3x3' ? 'dsp/depthwise_3x3' : 'dsp/depthwise_columns';
+  return {
+    ...{ loop: helper, lineless: `${helper}_float`, stride: `${shape.strideH}` },
+    paired: loop === 'pairs',
+    finish: finishWords(finish),
   };
 }
 

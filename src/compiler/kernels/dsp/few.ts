@@ -8,7 +8,15 @@ import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import { clampWork, exceptionWork, type Finish, finishFlags, finishFor, scale } from './finish.js';
+import {
+  clampWork,
+  exceptionWork,
+  type Finish,
+  finishFlags,
+  finishFor,
+  finishWords,
+  scale,
+} from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
 
@@ -155,6 +163,7 @@ function fewChannelsCall(
       ...finishFlags(finish),
       clamped: finish.isClamped,
     },
+    words: { finish: finishWords(finish) },
     numbers: {
       ...(inPlace ? {} : image),
       out_w: shape.outW,

@@ -277,6 +277,28 @@ export function tyingFlags(finish: Finish) {
   return { ...flags, fine: step === tieSteps[1], finest: step === tieSteps[0] };
 }
 
+/**
+ * How templates finish sums: the helper for one sum, the fraction of a line's result in bits and the bits
+ * above it.
+ */
+export function finishWords(finish: Finish) {
+  const { linear, mixed, twice } = finishFlags(finish);
+  const tied = isTied(finish);
+  const bits = Math.log2(finish.step);
+  const precision = {
+    word: bits === 16 ? 'finest' : bits === 12 ? 'fine' : '',
+    ...{ bits: `${bits}`, above: `${32 - bits}` },
+  };
+  const ways = { linear, mixed, tied, [precision.word]: true, twice };
+  const way = mixed ? 'mixed' : linear ? 'linear' : finish.method;
+  return {
+    word: Object.entries(ways)
+      .flatMap(([way, holds]) => (holds && way !== '' ? [way] : []))
+      .join('_'),
+    ...{ linear, tied, twice, precision, helper: `dsp/finish_${way}`, method: finish.method },
+  };
+}
+
 /** Whether a channel has ties that a table decides. */
 const hasTies = ({ lowered }: ChannelFinish) => lowered !== undefined;
 

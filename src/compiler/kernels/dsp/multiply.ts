@@ -19,7 +19,15 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
-import { clampWork, type Finish, scale, tieWork, tyingFinishFor, tyingFlags } from './finish.js';
+import {
+  clampWork,
+  type Finish,
+  finishWords,
+  scale,
+  tieWork,
+  tyingFinishFor,
+  tyingFlags,
+} from './finish.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */
@@ -286,6 +294,11 @@ function multiplyCall(
       ...tyingFlags(finish),
       clamped: finish.isClamped,
       staged: staged > 0,
+    },
+    words: {
+      widen: packed === null ? 'dsp/widen_wide' : 'dsp/widen_packed',
+      widen_pair: packed === null ? 'dsp/widen_pair_wide' : 'dsp/widen_pair_packed',
+      finish: finishWords(finish),
     },
     numbers: {
       ...(staged > 0 ? { staged_c: staged } : {}),

@@ -31,17 +31,17 @@ import {
   type KernelVariant,
   type MatchContext,
   once,
+  type VariantTraits,
   type WorkTerm,
 } from '../variant.js';
-import { clampWork, type Finish, finishFor } from './finish.js';
+import { clampWork, type Finish, finishFor, finishWords } from './finish.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
 
 type Layer = Pick<Convolution, 'filters' | 'stage'>;
 
 /** How a tile of pixels is multiplied. */
-interface Tile {
-  readonly template: string;
+interface Tile extends Pick<VariantTraits, 'template' | 'file'> {
   readonly pixels: 4 | 8;
   readonly stream: StreamLoop;
   /** Cycles of an entry, of a channel (without outputs) and of a widened value. */
@@ -56,13 +56,13 @@ const tiles = {
     cycles: { entry: 11.6, channel: 20.5, widened: 1.7 },
   },
   four: {
-    template: 'dsp/sparse_conv2d_by4',
+    ...{ template: 'dsp/sparse_conv2d_by4', file: 'dsp/sparse_conv2d' },
     pixels: 4,
     stream: { tapBytes: 8, entry: 'weight', stepEntries: 2, stepBytes: 52 },
     cycles: { entry: 6.6, channel: 15.5, widened: 1.7 },
   },
   blocks: {
-    template: 'dsp/sparse_conv2d_blocks',
+    ...{ template: 'dsp/sparse_conv2d_blocks', file: 'dsp/sparse_conv2d' },
     pixels: 8,
     stream: { tapBytes: 16, entry: 'bytes', stepEntries: 1, stepBytes: 112 },
     cycles: { entry: 28.4, channel: 18, widened: 1.2 },
@@ -70,7 +70,7 @@ const tiles = {
 } as const satisfies Record<string, Tile>;
 
 /** How a single pixel is multiplied, with bytes as taps. */
-type Row = Pick<Tile, 'template' | 'stream'> & {
+type Row = Pick<Tile, 'template' | 'file' | 'stream'> & {
   /** Cycles of an entry. */
   readonly cycles: number;
 };
@@ -82,7 +82,7 @@ const rows: readonly Row[] = [
     cycles: 3.3,
   },
   {
-    template: 'dsp/sparse_fully_connected_blocks',
+    ...{ template: 'dsp/sparse_fully_connected_blocks', file: 'dsp/sparse_fully_connected' },
     stream: { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 },
     cycles: 5.6,
   },
@@ -108,6 +108,7 @@ function sparseConvolution<A extends AccumulationAttrs>(
   const loop = tile.stream;
   return {
     template: tile.template,
+    ...(tile.file === undefined ? {} : { file: tile.file }),
     needs: ['dsp'],
     addsResidual: true,
     skipsZeros: true,
@@ -213,12 +214,12 @@ export function sparseRows<A extends AccumulationAttrs>(
 }
 
 function sparseRow<A extends AccumulationAttrs>(
-  { template, stream: loop, cycles }: Row,
+  { stream: loop, cycles, ...traits }: Row,
   when: (view: NodeView<A>) => boolean,
   describe: (view: NodeView<A>) => Layer,
 ): KernelVariant<A> {
   return {
-    template,
+    ...traits,
     needs: ['dsp'],
     skipsZeros: true,
     match(view, context) {
@@ -340,6 +341,30 @@ function streamFor(
   return { columns, channels, finish, stored };
 }
 
+/** How many pixels a loop multiplies, and what an entry of its stream is to them. */
+function tileWords({ tapBytes, entry, stepEntries, stepBytes }: StreamLoop) {
+  const all = { 1: ['one', '1'], 8: ['four', '4'], 16: ['eight', '8'] } as const;
+  const [pixels, count] = all[tapBytes as keyof typeof all];
+  const blocks = entry !== 'weight';
+  const word = blocks ? `${pixels}_blocks` : pixels;
+  return {
+    ...{ word, pixels, count, blocks },
+    words: { weight: '1', bytes: '2', pairs: '3' }[entry],
+    ...{ step_entries: `${stepEntries}`, step_bytes: `${stepBytes}` },
+    ...{
+      taps: blocks ? 'block of four taps' : 'tap',
+      where: { one: 'a pixel', four: 'four\n * pixels', eight: 'eight pixels' }[pixels],
+    },
+    column: pixels === 'one' ? 'int8_t' : blocks ? 'uint32_t' : 'int16_t',
+    widen: blocks
+      ? { helper: 'dsp/sparse_quads', step: '' }
+      : { helper: 'dsp/sparse_columns', step: `${tapBytes}` },
+    ...{ about: `dsp/sparse_about_${word}`, add: `dsp/sparse_sum_${word}` },
+    ...{ first: `dsp/sparse_first_${word}`, step: `dsp/sparse_step_${word}` },
+    store: `dsp/sparse_store_${pixels}`,
+  };
+}
+
 /** The common part of the calls of these kernels. */
 function sparseCall(layer: Layer, loop: StreamLoop, { channels, finish }: Stream): KernelCall {
   const weights = streamOf(channels, loop);
@@ -352,6 +377,7 @@ function sparseCall(layer: Layer, loop: StreamLoop, { channels, finish }: Stream
       twice: finish.method === 'twice',
       clamped: finish.isClamped,
     },
+    words: { tiling: tileWords(loop), finish: finishWords(finish) },
     numbers: {
       end: weights.length,
       finish_offset: finish.offset,

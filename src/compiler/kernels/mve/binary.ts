@@ -74,7 +74,15 @@ function vectorVariant<A extends BinaryAttrs, R extends Arithmetic>(
 }
 
 function vectorCall(call: KernelCall, { aStep, bStep }: Walk): KernelCall {
+  const repeats = aStep < bStep ? 'a' : bStep < aStep ? 'b' : 'none';
+  const way = call.flags.subtract
+    ? { word: 'subtract', results: 'differences', sign: '-', instruction: 'vsub.i32' }
+    : { word: '', results: 'sums', sign: '+', instruction: 'vadd.i32' };
   const { a_step: _, b_step: __, ...numbers } = call.numbers;
-  const repeats = { a_repeats: aStep < bStep, b_repeats: bStep < aStep };
-  return { ...call, flags: { ...call.flags, ...repeats }, numbers };
+  return {
+    ...call,
+    flags: { ...call.flags, a_repeats: repeats === 'a', b_repeats: repeats === 'b' },
+    words: { repeats, way },
+    numbers,
+  };
 }

@@ -8,7 +8,7 @@ import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk } from '../layout/walk.js';
-import type { Kernel, KernelCall, KernelVariant } from '../variant.js';
+import type { Kernel, KernelCall, KernelVariant, Words } from '../variant.js';
 import { roundingFlags } from './dense.js';
 
 /** Variants of a sum or a difference. */
@@ -17,7 +17,12 @@ export function sumVariants<A extends BinaryAttrs>(
   { subtract }: { readonly subtract: boolean },
 ): readonly KernelVariant<A>[] {
   const flags = ({ isShifted = false }: Sum) => ({ subtract, shifted: isShifted });
-  const plain = { template: 'portable/add', flags, cycles: 90 };
+  const plain = {
+    template: 'portable/add',
+    flags,
+    words: { sign: subtract ? '-' : '+' },
+    cycles: 90,
+  };
   return [arithmeticVariant(plain, sumOf), ...lookedUp(sumOf)];
 }
 
@@ -31,13 +36,14 @@ export function productVariants<A extends BinaryAttrs>(
 
 interface ArithmeticKernel<R extends Arithmetic> {
   readonly template: string;
+  readonly words?: Readonly<Record<string, Words>>;
   flags(arithmetic: R): Readonly<Record<string, boolean>>;
   /** Estimated Cortex-M0+ cycles per element. */
   readonly cycles: number;
 }
 
 function arithmeticVariant<A extends BinaryAttrs, R extends Arithmetic>(
-  { template, flags, cycles }: ArithmeticKernel<R>,
+  { template, flags, words = {}, cycles }: ArithmeticKernel<R>,
   arithmeticOf: (view: NodeView<A>) => R,
 ): KernelVariant<A> {
   return {
@@ -51,7 +57,7 @@ function arithmeticVariant<A extends BinaryAttrs, R extends Arithmetic>(
         const { dtype } = outputOf(view);
         const arithmetic = arithmeticOf(view);
         const all = { ...flags(arithmetic), wide: dtype === 'int16' };
-        return [{ ...arithmeticCall(view, all, arithmetic), types: { element: dtype } }];
+        return [{ ...arithmeticCall(view, all, arithmetic), words, types: { element: dtype } }];
       },
     }),
   };

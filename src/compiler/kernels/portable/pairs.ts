@@ -63,6 +63,7 @@ function pairCall(
       ...Object.fromEntries(Object.keys(functions).map((name) => [name, name === chosen])),
       ...walk.flags,
     },
+    words: { function: `portable/${chosen}` },
     numbers: { ...numbers, low, high, ...walk.numbers },
     tables: { ...own, ...walk.tables },
   };

@@ -69,6 +69,7 @@ interface Tables extends Stored {
 /** A way to store weights, and the kernel for it. */
 interface Layout {
   readonly template: string;
+  readonly file?: string;
   /** Name in `work` of a multiplied weight. */
   readonly term: string;
   /** Cycles of a tap in addition to those of the tile. */
@@ -100,7 +101,7 @@ const dense: Layout = {
 };
 
 const sparse: Layout = {
-  template: 'swar/sparse_conv2d_pixels',
+  ...{ template: 'swar/sparse_conv2d_pixels', file: 'swar/conv2d_pixels' },
   term: 'entries',
   tapCycles: 4,
   taps: ({ depth }) => depth + spareTaps,
@@ -121,6 +122,7 @@ export const sparsePixelsKernel = kernelOf(sparse);
 function kernelOf(layout: Layout): ConvolutionVariants {
   return (when, describe) => ({
     template: layout.template,
+    ...(layout.file === undefined ? {} : { file: layout.file }),
     needs: ['mul32', 'swar'],
     addsResidual: true,
     skipsZeros: layout === sparse,
