@@ -353,6 +353,7 @@ function tileWords({ tapBytes, entry, stepEntries, stepBytes }: StreamLoop) {
     ...{ step_entries: `${stepEntries}`, step_bytes: `${stepBytes}` },
     ...{
       taps: blocks ? 'block of four taps' : 'tap',
+      ...{ many: pixels === 'four' ? 'Four' : 'Eight', blocks_of: blocks ? 'blocks of ' : '' },
       where: { one: 'a pixel', four: 'four\n * pixels', eight: 'eight pixels' }[pixels],
     },
     column: pixels === 'one' ? 'int8_t' : blocks ? 'uint32_t' : 'int16_t',

@@ -114,6 +114,10 @@ function callOf(
       tiled,
       ...roundingFlags(stage),
     },
+    words: {
+      read: `portable/packed_read_${choice.values.kind}`,
+      walk: `portable/packed_walk_${positions.flags.every ? 'all' : choice.positions.kind}`,
+    },
     numbers: {
       ...positions.numbers,
       ...values.numbers,

@@ -23,6 +23,18 @@ export function isFew(channels: number): boolean {
   return channels < lanes;
 }
 
+/** What multiplies the lanes of a block: four at once, or fewer one by one. */
+export function laneWords(channels: number) {
+  return isFew(channels)
+    ? {
+        dot: 'portable/dot_few',
+        pad: 'portable/pad_few',
+        weight: 'int8_t',
+        more: ', depth, output.lanes',
+      }
+    : { dot: 'portable/dot4', pad: 'portable/pad4', weight: 'int32_t', more: '' };
+}
+
 /** First channel of each group of lanes, for `channels` channels from `first`. */
 export function laneBlocks(channels: number, first = 0): readonly number[] {
   return Array.from({ length: Math.ceil(channels / lanes) }, (_, group) =>

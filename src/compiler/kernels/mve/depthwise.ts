@@ -115,6 +115,12 @@ function depthwiseCall(
     inputs: [0],
     outputs: [0],
     flags: { ...stageFlags(stage), nine, lines, filled, spread, tall: shape.kernelH > fewRows },
+    words: {
+      add: `mve/add_${nine ? 'nine_' : ''}taps${spread ? '_spread' : ''}`,
+      outputs: spread ? 'out_c' : 'channels',
+      most_taps: nine ? '12' : '68',
+      most_rows: shape.kernelH > fewRows ? '64' : '16',
+    },
     numbers: {
       batches: shape.batches,
       out_h: shape.outH,

@@ -17,7 +17,14 @@ import {
 } from '../../ops/conv2d.js';
 import { type TransposeConvAttrs, transposeConv } from '../../ops/transpose_conv.js';
 import { asRow, convolutionOf, isPointwise, pixelsOf } from '../layout/convolution.js';
-import { isFew, laneBlocks, laneWeights, stageTable, storedLanes } from '../layout/interleave.js';
+import {
+  isFew,
+  laneBlocks,
+  laneWeights,
+  laneWords,
+  stageTable,
+  storedLanes,
+} from '../layout/interleave.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { phasesOf, spreadCall } from '../layout/phases.js';
 import { windowNumbers } from '../layout/window-numbers.js';
@@ -111,6 +118,7 @@ function lower(
         ...roundingFlags(stage),
         few: isFew(channels),
       },
+      words: laneWords(channels),
       numbers: {
         batches,
         in_h: shape.inH,

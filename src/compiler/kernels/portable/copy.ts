@@ -211,6 +211,10 @@ function copyCall(move: Move, fill: Fill | null, elements: number, isAligned: bo
       ...flagsOf(units, contiguous ? 0 : unit),
       ...flagsOf(groups, contiguous ? 0 : width),
     },
+    words: {
+      ...{ group: `${width}`, depths: `${deep ? 16 : shallow}` },
+      others: Array.from({ length: width - 1 }, (_, i) => `${unit * (i + 1)}`),
+    },
     numbers: {
       in_offset: move.inOffset,
       out_offset: move.outOffset,

@@ -21,6 +21,13 @@ export const cumsumVariant: KernelVariant<CumsumAttrs> = {
         {
           ...{ inputs: [0], outputs: [0], types: { element: dtype }, tables: {} },
           flags: { exclusive, reverse, scaled: scaling !== null, real: dtype === 'float32' },
+          words: {
+            ...{ reach: exclusive ? 'before' : 'up to', result: exclusive ? 'before' : 'sum' },
+            ...{ onwards: reverse ? '-' : '+', last: reverse ? '(depth - 1) * inner + ' : '' },
+            ...(dtype === 'float32'
+              ? { sum: 'float', addend: '', total: '' }
+              : { sum: 'uint32_t', addend: '(uint32_t)', total: '(int32_t)' }),
+          },
           numbers: {
             ...{ blocks, depth: extent, inner },
             ...(scaling === null

@@ -14,6 +14,7 @@ import {
   laneBlocks,
   lanes,
   laneWeights,
+  laneWords,
   stageTable,
   storedLanes,
 } from '../layout/interleave.js';
@@ -162,6 +163,7 @@ function fullyConnectedCall(
       ...roundingFlags(stage),
       few: isFew(channels),
     },
+    words: laneWords(channels),
     numbers: {
       rows: elementCount(outputOf(view).shape) / filters.channels,
       depth: filters.depth,

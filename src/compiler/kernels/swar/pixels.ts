@@ -219,6 +219,7 @@ function callOf(
       six: tile === six,
       sparse: layout === sparse,
     },
+    words: { most: tile === six ? '6' : '9' },
     numbers: {
       ...rescale.numbers,
       ...(pointwise ? {} : { ...gatherNumbers(view, shape), ...scratch }),

@@ -244,6 +244,7 @@ function callOf(view: NodeView<AccumulationAttrs>, work: Work): KernelCall {
     outputs: [0],
     types: { element },
     flags: { lifted, long: isLong(work), int16: outputs === 'reduced' },
+    words: { pixel: pixelWords(outputs === 'reduced', lifted) },
     numbers: {
       ...{ batches: shape.batches, channels: outC, siblings: (outC / inC) * depth },
       ...{ in_image: inH * inW * inC, out_image: outH * outW * outC },
@@ -356,5 +357,17 @@ function termsOf(work: Work): Readonly<Record<string, WorkTerm>> {
     code: { count: channels * code, cycles: 1 },
     lists: { count: channels * lists, cycles: 1 },
     channels: { count: channels, cycles: 70 },
+  };
+}
+
+/** How pixels are loaded, and the words of a channel's stage. */
+function pixelWords(int16: boolean, lifted: boolean) {
+  const stage = int16 ? 5 : lifted ? 8 : 6;
+  return {
+    ...{ word: int16 ? 'int16' : lifted ? 'lifted' : '', int16, lifted },
+    ...(int16
+      ? { type: 'int16_t', bytes: '2', load: 'ldrsh', cast: '(const int16_t *)(const void *)' }
+      : { type: 'int8_t', bytes: '1', load: 'ldrsb', cast: '' }),
+    ...{ stage: `${stage}`, stage_bytes: `${4 * stage}` },
   };
 }
