@@ -296,6 +296,8 @@ export function finishWords(finish: Finish) {
       .flatMap(([way, holds]) => (holds && way !== '' ? [way] : []))
       .join('_'),
     ...{ linear, tied, twice, precision, helper: `dsp/finish_${way}`, method: finish.method },
+    ...{ frame: tied ? '52' : '44', words: `${tied ? 9 : linear ? 8 : 16}` },
+    stage_bytes: `${4 * (tied ? 9 : linear ? 8 : 16)}`,
   };
 }
 

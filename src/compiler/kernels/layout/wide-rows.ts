@@ -11,7 +11,7 @@ import {
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
 import { inputOf } from '../../ops/shape/operands.js';
-import { elementBytes, type IntegerSums, scaleRow, sumsOf } from '../portable/wide.js';
+import { elementBytes, type IntegerSums, scaleHelper, scaleRow, sumsOf } from '../portable/wide.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
 import { asRow, type Convolution, isPixelRow, pixelsOf } from './convolution.js';
 import { isFew, laneBlocks, lanes } from './interleave.js';
@@ -149,6 +149,11 @@ function callOf(view: NodeView<AccumulationAttrs>, layer: Layer, dots: WideDots)
       by_tap: shape.dilationW > 1,
       // 16 bytes at a time, by instructions that Armv6-M has.
       eights: !dots.hasSmlad && shape.inC % 8 === 0,
+    },
+    words: {
+      scale: scaleHelper(sums),
+      dot_rows: dots.hasSmlad ? 'dsp/dot_rows' : 'thumb1/dot_byte_rows',
+      patch: isInPlace ? 'in' : 'patch',
     },
     numbers: {
       ...(pointwise ? {} : window),

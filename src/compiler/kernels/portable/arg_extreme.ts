@@ -4,6 +4,7 @@ import { type ArgExtremeAttrs, comparedElements } from '../../ops/arg_extreme.js
 import { linesOf } from '../../ops/shape/lines.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import type { KernelVariant } from '../variant.js';
+import { extremeWords } from './mean.js';
 
 export const argExtremeVariant: KernelVariant<ArgExtremeAttrs> = {
   template: 'portable/arg_extreme',
@@ -22,6 +23,7 @@ export const argExtremeVariant: KernelVariant<ArgExtremeAttrs> = {
           ...{ inputs: [0], outputs: [0], tables: {} },
           types: { element: inputOf(view, 0).dtype },
           flags: { maximum: view.attrs.function === 'max' },
+          words: extremeWords(view.attrs.function === 'max'),
           numbers: { outer: blocks, extent, inner },
         },
       ],

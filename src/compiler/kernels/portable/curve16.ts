@@ -19,6 +19,7 @@ export function curveVariant<A extends object>(curve: Curve): KernelVariant<A> {
         calls: () => [
           {
             ...{ inputs: [0], outputs: [0], flags: { tanh: curve === 'signed' } },
+            words: curve === 'signed' ? tanhWords : logisticWords,
             numbers: { multiplier, half, shift, count },
             tables: { table: { data: curveTable, role: 'table' } },
           },
@@ -27,3 +28,12 @@ export function curveVariant<A extends object>(curve: Curve): KernelVariant<A> {
     },
   };
 }
+
+/** Bits of the distance between two values of the table, and what a value beyond the last one is. */
+const tanhWords = { curve: 'Hyperbolic tangent', bits: '8', mask: '0xff', last: '0xffff << 8' };
+const logisticWords = {
+  curve: 'Logistic function',
+  bits: '9',
+  mask: '0x1ff',
+  last: '0x7fff << 10',
+};

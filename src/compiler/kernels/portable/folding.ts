@@ -35,6 +35,7 @@ export function foldingVariant(
               ...Object.fromEntries(functions.map((name) => [name, name === chosen])),
               whole: dtype === 'int32',
             },
+            words: foldings[chosen],
             numbers: loopNumbers(reductionLoopsOf(view)),
           },
         ],
@@ -42,3 +43,10 @@ export function foldingVariant(
     },
   };
 }
+
+/** What each function is, what it begins with, and the text that takes an element. */
+const foldings = {
+  all: { about: 'Whether all elements are true', first: '1', step: 'portable/folding_all' },
+  any: { about: 'Whether any element is true', first: '0', step: 'portable/folding_any' },
+  product: { about: 'The product of the elements', first: '1', step: 'portable/folding_product' },
+};

@@ -28,6 +28,10 @@ export function gatherCall(move: Move): KernelCall {
       wide_rows: listed && byRow.isWide,
       wide_columns: byColumn.isWide,
     },
+    words: {
+      ...{ row_type: ctype(byRow.isWide), column_type: ctype(byColumn.isWide) },
+      ...{ names: listed ? '`rows` and `columns`' : '`columns`', row: listed ? 'rows[r]' : 'r' },
+    },
     numbers: {
       row_count: rows.extent,
       row_step: listed ? byRow.step : rows.inStride,
@@ -39,6 +43,8 @@ export function gatherCall(move: Move): KernelCall {
     tables: { ...(listed ? { rows: byRow.table } : {}), columns: byColumn.table },
   };
 }
+
+const ctype = (isWide: boolean) => (isWide ? 'int32_t' : 'uint16_t');
 
 interface Places {
   /** Each begins where this loop reads. */

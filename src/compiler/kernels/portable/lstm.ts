@@ -17,7 +17,7 @@ import {
 } from '../../ops/lstm.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import type { KernelCall, KernelVariant, Table } from '../variant.js';
-import { isReducible, type Sums, scaleWords } from './wide.js';
+import { isReducible, type Sums, scaleHelper, scaleWords } from './wide.js';
 
 export const lstmVariant: KernelVariant<LstmAttrs> = {
   template: 'portable/lstm',
@@ -144,6 +144,10 @@ function callOf(
     outputs: [0, 1, 2],
     types,
     flags: { ...flags, wide: sums === 'wide', reduced: sums === 'reduced' },
+    words: {
+      ...{ sum: sums === 'wide' ? 'int64_t' : 'int32_t', scale: scaleHelper(sums) },
+      dot: flags.int16 ? 'portable/dot4_s16' : 'portable/dot4',
+    },
     numbers: { ...numbers, low, high },
     tables: {
       weights: { data: packed(view, lstmInputs.weights), role: 'weights' },

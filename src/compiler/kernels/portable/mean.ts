@@ -106,10 +106,18 @@ export function extremeVariant(maximum: boolean): KernelVariant<ReductionAttrs> 
           outputs: [0],
           types: { element: outputOf(view).dtype },
           flags: { maximum, real: outputOf(view).dtype === 'float32' },
+          words: extremeWords(maximum),
           numbers: loopNumbers(reductionLoopsOf(view)),
           tables: {},
         },
       ],
     }),
   };
+}
+
+/** What is sought, how an element beyond it compares, and the sign of the float that none is beyond. */
+export function extremeWords(maximum: boolean) {
+  return maximum
+    ? { extreme: 'greatest', beyond: '>', sign: '-' }
+    : { extreme: 'least', beyond: '<', sign: '' };
 }

@@ -61,7 +61,11 @@ function lower(
   const numbers = { ...poolNumbers(view), ...quick };
   const { dtype } = outputOf(view);
   const flags = { quick: quick !== null, wide: dtype === 'int16' };
-  return { inputs: [0], outputs: [0], types: { element: dtype }, flags, numbers, tables: {} };
+  const words = flags.wide
+    ? { most: '32768, so sixteen', top_bit: '15' }
+    : { most: '128, so eight', top_bit: '7' };
+  const call = { inputs: [0], outputs: [0], types: { element: dtype }, tables: {} };
+  return { ...call, flags, words, numbers };
 }
 
 export function poolNumbers(view: NodeView<PoolAttrs>) {

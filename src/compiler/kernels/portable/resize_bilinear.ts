@@ -49,6 +49,8 @@ function integerCall(view: NodeView<ResizeBilinearAttrs>): KernelCall {
     ...call,
     types: { element: dtype },
     flags: { ...call.flags, wide: dtype === 'int16', halves_up: view.attrs.shareBits === 11 },
+    words:
+      view.attrs.shareBits === 11 ? { bits: '11', all_bits: '22' } : { bits: '10', all_bits: '20' },
   };
 }
 

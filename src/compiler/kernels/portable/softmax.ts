@@ -159,8 +159,11 @@ function toType(
   view: NodeView<SoftmaxAttrs>,
   tables: Readonly<Record<string, Int32Array | Float32Array>>,
 ): KernelCall {
-  const flags = { wide: widens(view) };
-  return { ...lower(view, tables), flags, types: { to: outputOf(view).dtype } };
+  const wide = widens(view);
+  const words = wide
+    ? { most: '32767', middle: '32768', fraction: '15' }
+    : { most: '127', middle: '128', fraction: '23' };
+  return { ...lower(view, tables), flags: { wide }, words, types: { to: outputOf(view).dtype } };
 }
 
 function lower(

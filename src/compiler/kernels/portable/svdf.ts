@@ -57,6 +57,7 @@ function callOf(view: NodeView<SvdfAttrs>): KernelCall {
     inputs: [input],
     outputs: [0, 1, 2],
     flags: { wide: isWide, one: batches === 1 },
+    words: { state: isWide ? 'int16_t' : 'int8_t' },
     numbers: {
       ...{ units, rank, memory, inputs, low, high, state_zero: stateZeroPoint },
       ...{ multiplier: first.multiplier, shift: first.shift },

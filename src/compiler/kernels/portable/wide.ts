@@ -215,6 +215,7 @@ function callOf(
       by_tap: shape.dilationW > 1 || groups > 1,
       spread: false,
     },
+    words: { scale: scaleHelper(sums) },
     numbers: {
       ...windowOf(shape),
       ...{ filter_c: filterC, in_first: group * filterC },
@@ -230,6 +231,11 @@ function callOf(
       ),
     },
   };
+}
+
+/** The helper that brings integer sums to the output's scale. */
+export function scaleHelper(sums: Sums): string {
+  return sums === 'whole' ? 'portable/requantize' : `portable/requantize_${sums}`;
 }
 
 /** Multiplier and shift of a channel, as the kernels of these sums read them. */
