@@ -46,6 +46,7 @@ function vectorPool<A extends PoolAttrs>(
             inputs: [0],
             outputs: [0],
             flags: { spread: group > 1 },
+            words: { place: group > 1 ? spreadWords(lanes) : inOrderWords },
             numbers: group > 1 ? { ...numbers, group } : numbers,
             tables: group > 1 ? { offsets: laneOffsets(numbers, lanes) } : {},
           },
@@ -92,5 +93,19 @@ function poolWork(
     blocks: { count: blocks, cycles: 30 },
     rows: { count: blocks * kernel_h, cycles: 4 },
     taps: { count: blocks * kernel_h * kernel_w, cycles: 5 },
+  };
+}
+
+/** How a vector's lanes lie in memory: side by side, or at offsets, which are operands of its load. */
+const inOrderWords = {
+  ...{ word: '', spread: false, parameter: '', lane: 'i' },
+  ...{ unsigned: '', address: '', operand: '' },
+};
+
+function spreadWords(lanes: number) {
+  const type = lanes === 8 ? 'uint16_t' : 'uint8_t';
+  return {
+    ...{ word: 'spread', spread: true, parameter: `const ${type} *offsets, `, lane: 'offsets[i]' },
+    ...{ unsigned: 'u', address: ', %q[at]', operand: ', [at] "w"(at)' },
   };
 }

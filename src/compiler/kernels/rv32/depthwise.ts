@@ -100,7 +100,26 @@ function slidingCall(
       ...{ rows_1: kernelH === 1, rows_2: kernelH === 2 },
       ...{ columns_1: kernelW === 1, columns_2: kernelW === 2 },
     },
+    words: { slide: windowWords(shape) },
     numbers: { ...call.numbers, stride_w: shape.strideW, window: kernelH * kernelW },
+  };
+}
+
+/** A window of up to 3x3 that slides down, and its rows, by the names that helpers have for them. */
+function windowWords({ kernelH, kernelW, strideH }: WindowShape) {
+  const [rows, columns] = [Math.min(kernelH, 3), Math.min(kernelW, 3)];
+  const row = columns < 3 ? `columns_${columns}` : '';
+  const words = [strideH === 2 ? 'by_2' : '', rows < 3 ? `rows_${rows}` : '', row];
+  return {
+    word: words.filter((word) => word !== '').join('_'),
+    ...{ rows: `${rows}`, columns: `${columns}` },
+    ...{
+      apart: strideH === 2 ? 'two rows' : 'a row',
+      pitch: strideH === 2 ? '2 * pitch' : 'pitch',
+    },
+    loop: `rv32/slide_${rows}${rows > 1 && strideH === 2 ? '_by_2' : ''}`,
+    weights: `rv32/scaled_rows_${rows}`,
+    row: { word: row, text: `rv32/row_of_${columns}`, weights: `rv32/scaled_row_${columns}` },
   };
 }
 
