@@ -75,9 +75,7 @@ describe('compositions', () => {
     const composition = new Composition(packageTemplates());
     const output = composition.render('kernels/swar/requantize_sums', {
       name: 'any',
-      single: true,
-      nudged: false,
-      float: false,
+      rounding: 'single',
     });
     expect(output).to.include('to_int8(requantize_single(');
     const defined = composition.helpers.join('').match(/^(struct \w+|static inline .*?\w+\()/gm);

@@ -6,7 +6,7 @@
  */
 import { InternalError } from '../../errors.js';
 import { cNames } from '../ir/c-names.js';
-import type { KernelCall, Table } from '../kernels/variant.js';
+import type { Flags, KernelCall, Table } from '../kernels/variant.js';
 import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, inC, integer, narrowest, wrap } from './c.js';
@@ -67,9 +67,9 @@ function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
   const plain = firsts.map(({ template, call, type }) => {
     const [isa = '', ...path] = template.split('/');
     const siblings = firsts.filter((other) => other.template === template);
-    const telling = Object.keys(call.flags)
-      .sort()
-      .filter((flag) => call.flags[flag] && siblings.some((other) => !other.call.flags[flag]));
+    const telling = toldBy(call.flags).filter((word) =>
+      siblings.some((other) => !toldBy(other.call.flags).includes(word)),
+    );
     return [...path, type, ...(isa === 'portable' ? [] : [isa]), ...telling].join('_');
   });
   const named = plain.map((name, i) =>
@@ -77,6 +77,15 @@ function functionNames(groups: readonly PlacedCall[][]): readonly string[] {
   );
   // A step may call several functions of one template.
   return cNames(named, 'kernel');
+}
+
+/** What flags say in a name: 'dilated', and 'single_rounding' of the rounding 'single'. */
+function toldBy(flags: Flags): readonly string[] {
+  const words = Object.entries(flags).map(([name, value]) => {
+    if (typeof value === 'string') return value === '' ? '' : `${value}_${name}`;
+    return value ? name : '';
+  });
+  return words.filter((word) => word !== '').sort();
 }
 
 interface Field {

@@ -7,7 +7,7 @@
  * A template is composed of others when it is rendered:
  *
  *     {{use "portable/dot4"}}(acc, in, weights, depth);       calls a helper, a C function
- *     {{use "portable/store4" single=single_rounding}}(…)     calls the helper made for `single`
+ *     {{use "portable/store4" rounding=rounding}}(…)          calls the helper made for a rounding
  *     {{use loop stride=stride}}(…)                            calls the helper that `loop` names
  *     {{> dsp/multiply_step shape="pair"}}                     is text of the templates of dsp
  *

@@ -39,6 +39,8 @@ export interface Table {
   readonly role: 'weights' | 'table';
 }
 
+export type Flags = Readonly<Record<string, boolean | string>>;
+
 /**
  * Text for a template: names of helpers, operators, types. A record holds the texts of one way to
  * compute; its `word` is what a helper's name has of it.
@@ -59,8 +61,11 @@ export interface KernelCall {
   readonly outputs: readonly number[];
   /** First byte of output 0 that the call writes; default 0. */
   readonly outputBytes?: number;
-  /** Choose between texts, as in `{{#if dilated}}`. Part of the function's identity. */
-  readonly flags: Readonly<Record<string, boolean>>;
+  /**
+   * Choose between texts, as in `{{#if dilated}}`, or between helpers, as in `rounding=rounding`: one of
+   * several words, '' for the usual way. Part of the function's identity.
+   */
+  readonly flags: Flags;
   /**
    * What a template writes or calls by value, as in `{{use loop}}`: what follows from flags and types.
    */

@@ -6,7 +6,7 @@ import { tilesLead, type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import { roundingFlags, stageNumbers } from '../portable/dense.js';
 import { gatherNumbers } from '../swar/layer.js';
-import type { KernelCall, KernelVariant, Table } from '../variant.js';
+import type { Flags, KernelCall, KernelVariant, Table } from '../variant.js';
 import { fieldsInWord } from './bits.js';
 import { isWorthwhile, rowsOf, scaleOperands } from './layer.js';
 import { encode, type PackedChoice, packedChoice } from './packed.js';
@@ -137,7 +137,7 @@ function callOf(
 }
 
 interface Operands {
-  readonly flags: Readonly<Record<string, boolean>>;
+  readonly flags: Flags;
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
 }

@@ -145,7 +145,7 @@ function callOf(view: NodeView<AccumulationAttrs>, layer: Layer, dots: WideDots)
     flags: {
       ...{ smlad: dots.hasSmlad, quick: isQuick },
       ...{ wide: sums === 'wide', reduced: sums === 'reduced', pointwise, in_place: isInPlace },
-      single_rounding: sums === 'whole' && stage.rounding === 'single',
+      rounding: sums === 'whole' && stage.rounding === 'single' ? 'single' : '',
       by_tap: shape.dilationW > 1,
       // 16 bytes at a time, by instructions that Armv6-M has.
       eights: !dots.hasSmlad && shape.inC % 8 === 0,

@@ -4,7 +4,7 @@ import type { Arithmetic, BinaryAttrs } from '../../ops/arithmetic/arithmetic.js
 import type { Sum } from '../../ops/arithmetic/sum.js';
 import { broadcastWalk, type Walk } from '../../ops/shape/broadcast.js';
 import { arithmeticCall } from '../portable/binary.js';
-import type { KernelCall, KernelVariant } from '../variant.js';
+import type { Flags, KernelCall, KernelVariant } from '../variant.js';
 
 type Numbers = Readonly<Record<string, number>>;
 
@@ -49,7 +49,7 @@ function vectorVariant<A extends BinaryAttrs, R extends Arithmetic>(
   template: string,
   cyclesEach: number,
   arithmeticOf: (view: NodeView<A>) => R,
-  flags: Readonly<Record<string, boolean>>,
+  flags: Flags,
   adapt: (numbers: Numbers, arithmetic: R) => Numbers | null,
 ): KernelVariant<A> {
   return {

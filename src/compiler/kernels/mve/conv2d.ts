@@ -173,6 +173,12 @@ function isOneRow({ kernelH, kernelW, dilationW }: WindowShape): boolean {
   return kernelH === 1 && kernelW > 1 && dilationW === 1;
 }
 
+/** The helper that gathers columns of taps. */
+function gatherHelper(shape: WindowShape): string {
+  if (isPlane(shape)) return 'mve/gather_plane';
+  return isOneRow(shape) ? 'mve/gather_row' : 'mve/gather_columns';
+}
+
 /** Whether columns of taps are gathered as vectors. With few taps a common function is worth more. */
 function isPlane(shape: WindowShape): boolean {
   return shape.inC === 1 && shape.kernelH > 3 && hasNearRows(shape);
@@ -202,6 +208,7 @@ function convolutionCall(
       single: !pointwise && isPlane(shape),
       row: !pointwise && isOneRow(shape),
     },
+    words: { gather: gatherHelper(shape) },
     numbers: {
       ...call.numbers,
       ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),

@@ -40,8 +40,7 @@ function meanCall(view: NodeView<MeanAttrs>): KernelCall {
     inputs: [0],
     outputs: [0],
     flags: {
-      ...{ any_shift: false, single_rounding: false, nudged_rounding: false },
-      ...{ float_rounding: false, rectified: false },
+      ...{ any_shift: false, rounding: '', rectified: false },
     },
     numbers: {
       ...loopNumbers(mean.loopsOf(view)),

@@ -97,12 +97,8 @@ function refusalOf(view: NodeView<AccumulationAttrs>): Pick<Kernel, 'refusal'> {
 
 /** Whether gathered_scale of templates/kernels/mve/sparse_conv2d.hbs has the bits of the output stage. */
 function hasAssembly(stage: OutputStage): boolean {
-  const {
-    any_shift: isAny,
-    nudged_rounding: isNudged,
-    float_rounding: isFloat,
-  } = stageFlags(stage);
-  return !isAny && !isNudged && !isFloat;
+  const { any_shift: isAny, rounding } = stageFlags(stage);
+  return !isAny && (rounding === '' || rounding === 'single');
 }
 
 /**
@@ -147,7 +143,7 @@ function convolutionWork(
 ) {
   const { groups, strips } = walkOf(shape, tile);
   const pairs = Math.ceil(shape.outC / 2);
-  const { rectified, single_rounding: isSingle } = stageFlags(stage);
+  const { rectified, rounding } = stageFlags(stage);
   const further = steps.reduce((sum, filter) => sum + filter.length - 1, 0);
   const vectors = steps.flat().reduce((sum, step) => sum + step.vectors, 0);
   const copied = strips * tile.lines * Math.ceil((tile.columns * shape.inC) / vectorLanes);
@@ -158,7 +154,7 @@ function convolutionWork(
     groups: { count: groups, cycles: 105 },
     lines: { count: strips * tile.lines, cycles: 24 },
     copied: { count: copied, cycles: 4 },
-    ...(rectified || isSingle ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
+    ...(rectified || rounding === 'single' ? {} : { twice: { count: groups * pairs, cycles: 4 } }),
     ...residualWork(view, 3),
   };
 }
@@ -295,7 +291,7 @@ export function gatheredRow<A extends AccumulationAttrs>(
 }
 
 function rowWork(stage: Layer['stage'], { blocks }: RowLayout) {
-  const { rectified, single_rounding: isSingle } = stageFlags(stage);
+  const { rectified, rounding } = stageFlags(stage);
   const vectors = blocks.flat().reduce((sum, step) => sum + step.vectors, 0);
   const further = blocks.reduce((sum, steps) => sum + steps.length - 1, 0);
   return {
@@ -303,7 +299,7 @@ function rowWork(stage: Layer['stage'], { blocks }: RowLayout) {
     blocks: { count: blocks.length, cycles: 15 },
     calls: { count: 1, cycles: 40 },
     steps: { count: further, cycles: 6 },
-    ...(rectified || isSingle ? {} : { twice: { count: blocks.length, cycles: 2 } }),
+    ...(rectified || rounding === 'single' ? {} : { twice: { count: blocks.length, cycles: 2 } }),
   };
 }
 

@@ -31,17 +31,14 @@ export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStag
     multipliers.some(({ multiplier, shift }) => multiplier > 0 && shift >= 0);
   return {
     any_shift: anyShift,
-    single_rounding: rounding === 'single',
-    nudged_rounding: rounding === 'nudged',
-    float_rounding: rounding === 'float',
+    rounding: rounding === 'double' ? '' : rounding,
     rectified: !anyShift && rounding === 'double' && min >= zeroPoint,
   };
 }
 
 /** None of the ways of stageFlags. */
 export const noStageFlags: ReturnType<typeof stageFlags> = {
-  ...{ any_shift: false, single_rounding: false, nudged_rounding: false },
-  ...{ float_rounding: false, rectified: false },
+  ...{ any_shift: false, rounding: '', rectified: false },
 };
 
 /** First channel of each block of `size`. */

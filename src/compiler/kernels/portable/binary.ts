@@ -8,7 +8,7 @@ import { sumTablesOf } from '../../ops/arithmetic/sum-tables.js';
 import { broadcastWalk } from '../../ops/shape/broadcast.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { operandWalk } from '../layout/walk.js';
-import type { Kernel, KernelCall, KernelVariant, Words } from '../variant.js';
+import type { Flags, Kernel, KernelCall, KernelVariant, Words } from '../variant.js';
 import { roundingFlags } from './dense.js';
 
 /** Variants of a sum or a difference. */
@@ -37,7 +37,7 @@ export function productVariants<A extends BinaryAttrs>(
 interface ArithmeticKernel<R extends Arithmetic> {
   readonly template: string;
   readonly words?: Readonly<Record<string, Words>>;
-  flags(arithmetic: R): Readonly<Record<string, boolean>>;
+  flags(arithmetic: R): Flags;
   /** Estimated Cortex-M0+ cycles per element. */
   readonly cycles: number;
 }
@@ -105,7 +105,7 @@ function lookedUp<A extends BinaryAttrs>(
 /** The call of a kernel that walks both operands, broadcast to the output. */
 export function arithmeticCall(
   view: NodeView<BinaryAttrs>,
-  flags: Readonly<Record<string, boolean>>,
+  flags: Flags,
   arithmetic: Arithmetic,
 ): KernelCall {
   const walk = operandWalk(view);

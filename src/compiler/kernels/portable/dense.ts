@@ -95,11 +95,7 @@ export function lanesWork(
 
 /** Which requantization the output stage needs. */
 export function roundingFlags({ rounding }: Pick<OutputStage, 'rounding'>) {
-  return {
-    single_rounding: rounding === 'single',
-    nudged_rounding: rounding === 'nudged',
-    float_rounding: rounding === 'float',
-  };
+  return { rounding: rounding === 'double' ? '' : rounding };
 }
 
 /** Flags where another form replaces the requantization. */

@@ -211,7 +211,7 @@ function callOf(
     outputs: [0],
     flags: {
       ...{ wide: has64Bits(sums), reduced: sums === 'reduced', real: sums === 'real' },
-      single_rounding: sums === 'whole' && stage.rounding === 'single',
+      rounding: sums === 'whole' && stage.rounding === 'single' ? 'single' : '',
       by_tap: shape.dilationW > 1 || groups > 1,
       spread: false,
     },

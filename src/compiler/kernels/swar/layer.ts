@@ -17,7 +17,7 @@ import type { WindowShape } from '../layout/overlap.js';
 import { type TwoMultiply, twoMultipliesOf, twoMultiply } from '../layout/two-multiply.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import { noRounding, roundingFlags, stageNumbers } from '../portable/dense.js';
-import type { MatchContext, Table, WorkTerm } from '../variant.js';
+import type { Flags, MatchContext, Table, WorkTerm } from '../variant.js';
 
 /**
  * How outputs follow from sums: by two multiplications each, by these with a lift, as in TFLM, or by two
@@ -142,7 +142,7 @@ export function rescaleOperands(
   rescale: Rescale,
   words: readonly (readonly number[])[],
 ): {
-  readonly flags: Readonly<Record<string, boolean>>;
+  readonly flags: Flags;
   readonly numbers: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, Table>>;
 } {
