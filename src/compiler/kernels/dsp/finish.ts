@@ -297,6 +297,7 @@ export function finishWords(finish: Finish) {
       .join('_'),
     ...{ linear, tied, twice, precision, helper: `dsp/finish_${way}`, method: finish.method },
     ...{ frame: tied ? '52' : '44', words: `${tied ? 9 : linear ? 8 : 16}` },
+    ...{ constants: linear ? '1' : '3', row: linear ? '2' : '4' },
     stage_bytes: `${4 * (tied ? 9 : linear ? 8 : 16)}`,
   };
 }

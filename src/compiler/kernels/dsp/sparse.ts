@@ -354,6 +354,7 @@ function tileWords({ tapBytes, entry, stepEntries, stepBytes }: StreamLoop) {
     ...{
       taps: blocks ? 'block of four taps' : 'tap',
       ...{ many: pixels === 'four' ? 'Four' : 'Eight', blocks_of: blocks ? 'blocks of ' : '' },
+      ...{ beside: blocks ? 'four' : 'one', channels: blocks ? 'channels' : 'channel' },
       where: { one: 'a pixel', four: 'four\n * pixels', eight: 'eight pixels' }[pixels],
     },
     column: pixels === 'one' ? 'int8_t' : blocks ? 'uint32_t' : 'int16_t',

@@ -35,7 +35,14 @@ export function sumVariant<A extends ReductionAttrs>(operator: SummingOp<A>): Ke
 function sumCall<A extends ReductionAttrs>(view: NodeView<A>, operator: SummingOp<A>): KernelCall {
   const { dtype } = outputOf(view);
   const loops = loopNumbers(operator.loopsOf(view));
-  const call = { inputs: [0], outputs: [0], types: { element: dtype }, tables: {} };
+  const words = {
+    ...{
+      result: operator.divides ? 'Mean' : 'Sum',
+      sum: dtype === 'float32' ? 'float' : 'int32_t',
+    },
+    ...(dtype === 'int16' ? { low: '-32768', high: '32767' } : { low: '-128', high: '127' }),
+  };
+  const call = { inputs: [0], outputs: [0], types: { element: dtype }, words, tables: {} };
   const flags = {
     ...{ vectors: false, wide: dtype === 'int16', divides: operator.divides },
     ...{ real: false, float: false, fixed: false },

@@ -32,7 +32,7 @@ export interface RowStage {
   readonly cycles: number;
   /** Of each channel, if the routine computes the outputs rather than the call. */
   readonly outputs?: readonly RowOutput[];
-  readonly call: Pick<KernelCall, 'flags' | 'numbers' | 'tables'>;
+  readonly call: Pick<KernelCall, 'flags' | 'words' | 'numbers' | 'tables'>;
 }
 
 /** What an instruction set adds. */

@@ -20,6 +20,7 @@ import {
   channelMultiplies,
   floatWork,
   highStages,
+  scalingWords,
   stageFlags,
 } from './stage.js';
 
@@ -100,7 +101,7 @@ function slidingCall(
       ...{ rows_1: kernelH === 1, rows_2: kernelH === 2 },
       ...{ columns_1: kernelW === 1, columns_2: kernelW === 2 },
     },
-    words: { slide: windowWords(shape) },
+    words: { ...call.words, slide: windowWords(shape) },
     numbers: { ...call.numbers, stride_w: shape.strideW, window: kernelH * kernelW },
   };
 }
@@ -178,6 +179,7 @@ function callOf(
     inputs: [0],
     outputs: [0],
     flags: { siblings: outC > inC, ...stageFlags(multiplies) },
+    words: { scaling: scalingWords(multiplies) },
     numbers: {
       batches: shape.batches,
       in_h: shape.inH,

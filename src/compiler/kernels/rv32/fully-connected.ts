@@ -12,7 +12,7 @@ import { inputOf } from '../../ops/shape/operands.js';
 import type { Convolution } from '../layout/convolution.js';
 import type { LaneRange } from '../routines/runs.js';
 import { type KernelCall, type KernelVariant, once } from '../variant.js';
-import { channelMultiplies, floatWork, highStages, stageFlags } from './stage.js';
+import { channelMultiplies, floatWork, highStages, scalingWords, stageFlags } from './stage.js';
 
 /** Output channels at once. */
 const block = 8;
@@ -106,6 +106,7 @@ function variantOf<A extends AccumulationAttrs>(
             inputs: [0],
             outputs: [0],
             flags: { ...stageFlags(multiplies), bytes: layout.isBytes },
+            words: { scaling: scalingWords(multiplies) },
             numbers: { depth, channels },
             tables: {
               weights: { data: layout.words(blocks, depth, weightOf), role: 'weights' },

@@ -37,6 +37,7 @@ import {
   floatShare,
   floatWork,
   highStages,
+  scalingWords,
   stageFlags,
 } from './stage.js';
 
@@ -200,6 +201,7 @@ function callOf(
     inputs: [0],
     outputs: [0],
     flags: { ...stageFlags(multiplies), pointwise, ...flags, spares },
+    words: { scaling: scalingWords(multiplies) },
     numbers: {
       ...(pointwise ? {} : windows),
       depth: filters.depth,

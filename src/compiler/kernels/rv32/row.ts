@@ -2,7 +2,7 @@
 import { biasesFor } from '../../ops/arithmetic/accumulation.js';
 import { partsOf, rowKernel } from '../routines/row.js';
 import { codeRow, groupChannels } from './row-code.js';
-import { channelMultiplies, highStages, stageFlags } from './stage.js';
+import { channelMultiplies, highStages, scalingWords, stageFlags } from './stage.js';
 
 const callChannels = 3 * groupChannels;
 
@@ -17,7 +17,8 @@ export const rv32Row = rowKernel({
     return partsOf(0, multiplies.length, callChannels).map(({ first, channels }) => {
       const own = multiplies.slice(first, first + channels);
       const tables = { stage: highStages(own, biases.slice(first, first + channels)) };
-      const call = { flags: stageFlags(own), numbers: {}, tables };
+      const words = { scaling: scalingWords(own) };
+      const call = { flags: stageFlags(own), words, numbers: {}, tables };
       return { ...{ first, channels }, ...{ term: 'outputs', cycles: 20 }, call };
     });
   },

@@ -61,6 +61,17 @@ export function stageFlags(multiplies: readonly ChannelMultiply[]) {
   return { lifted: hasLifts(multiplies), mixed: multiplies.some(isFloat) };
 }
 
+/**
+ * What templates need to know of the constants: their words each channel. `line` is the same of channels
+ * without a float32 scale.
+ */
+export function scalingWords(multiplies: readonly ChannelMultiply[]) {
+  const { lifted, mixed } = stageFlags(multiplies);
+  const line = { word: lifted ? 'lifted' : '', lifted, mixed: false, words: lifted ? '5' : '3' };
+  const words = [line.word, mixed ? 'mixed' : ''];
+  return { ...line, word: words.filter((word) => word !== '').join('_'), mixed, line };
+}
+
 const hasLifts = (multiplies: readonly ChannelMultiply[]) =>
   multiplies.some((multiply) => !isFloat(multiply) && multiply.lifted !== null);
 

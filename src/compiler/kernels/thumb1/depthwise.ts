@@ -183,7 +183,11 @@ function callsOf(view: NodeView<AccumulationAttrs>, work: Work): readonly Kernel
       outputs: [0],
       outputBytes: inner.outFirst,
       flags: { by_2: inner.stride === 2, by_3: inner.stride === 3, lifted, mixed, chunked },
-      words: { by: `${inner.stride}`, is_lifted: lifted ? '1' : '0' },
+      words: {
+        by: `${inner.stride}`,
+        is_lifted: lifted ? '1' : '0',
+        stage_size: lifted ? '8' : '6',
+      },
       numbers: {
         ...numbersOf(work.convolution.shape, lines, inputZeroPoint(view)),
         ...(chunked ? { siblings, chunk: lines.chunk } : {}),
