@@ -188,6 +188,7 @@ describe('docs: what an extension touches', () => {
         const shorter = words.map((_, i) => words.slice(0, words.length - i).join('_'));
         const isUsed =
           shorter.some((one) => new RegExp(`${one}["'\\s}]`).test(templates)) ||
+          shorter.some((one) => code.includes(`\`${one}_\${`)) ||
           code.includes(name.replace(/^\w+\/(real_)?/, ''));
         return isUsed ? [] : [name];
       });
