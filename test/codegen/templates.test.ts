@@ -136,6 +136,34 @@ describe('texts of kernels', () => {
     expect(namedTexts(apart).size).to.equal(2);
   });
 
+  const byValue = new Templates(
+    files(
+      [
+        'kernels/dsp/row',
+        '{{use way.helper way=way}}({{way.size}}); {{> (lookup way "text") this}}',
+      ],
+      [
+        'kernels/dsp/support/ways',
+        `${inline('sum', 'sum_of({{way.size}})')}${inline('add', '{{name}}')}`,
+      ],
+    ),
+  );
+
+  it('and helpers are named by value: of a record a name has its word', () => {
+    const way = { word: 'wide', size: '8', helper: 'dsp/add', text: 'dsp/sum' };
+    const helpers: Parameters<Templates['render']>[2] = [];
+    const text = byValue.render('kernels/dsp/row', { way }, helpers);
+    expect(text).to.equal('add_wide(8); sum_of(8)\n');
+    expect(helpers?.map(({ name }) => name)).to.deep.equal(['add_wide']);
+    const usual = byValue.render('kernels/dsp/row', { way: { ...way, word: '' } });
+    expect(usual).to.equal('add(8); sum_of(8)\n');
+  });
+
+  it('that a value names are missing', () => {
+    const way = { word: '', size: '8', helper: 'dsp/add', text: 'dsp/none' };
+    expect(() => byValue.render('kernels/dsp/row', { way })).to.throw(InternalError, 'dsp/none');
+  });
+
   it('that are missing are named', () => {
     const made = new Templates(files(['kernels/dsp/a', '{{> dsp/none}}']));
     expect(() => made.render('kernels/dsp/a', {})).to.throw(InternalError, 'dsp/none');

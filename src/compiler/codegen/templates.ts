@@ -10,6 +10,10 @@
  *     {{use "portable/store4" rounding=rounding}}(…)          calls the helper made for a rounding
  *     {{use loop stride=stride}}(…)                            calls the helper that `loop` names
  *     {{> dsp/multiply_step shape="pair"}}                     is text of the templates of dsp
+ *     {{> (lookup tile "first") this}}                         is the text that `tile.first` names
+ *
+ * A name by value needs a context behind it: Handlebars loses the name without one. A parameter may be
+ * a record; its `word` is what the helper's name has of it, and its other fields are for the text.
  *
  * A file of templates/kernels/<isa> is the text of that name. Texts of the same topic stand in one
  * file, each from {{#*inline "name"}} to {{/inline}}; names are distinct in an instruction set. A
