@@ -13,6 +13,7 @@ import { measure } from '../src/boards/profile/measure.js';
 import { readVectors } from '../src/boards/profile/vectors.js';
 import { loadTarget } from '../src/boards/target/index.js';
 import { compile } from '../src/pipeline.js';
+import { firmwareOnce } from './support/firmware-once.js';
 import { needsSimulator, skip } from './support/skip.js';
 
 const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
@@ -60,7 +61,9 @@ describe('golden models on boards', () => {
         try {
           const project = join(directory, 'project');
           writeProject(project, new Map([...emission.files, ...firmwareFiles(target)]));
-          const built = await buildProject(project, { target, manifest, sanitize });
+          const built = await buildProject(project, {
+            ...{ target, manifest, sanitize, cc: firmwareOnce(target) },
+          });
           const golden = join(shared, 'golden', `${name}.json`);
           const all = readVectors(readFileSync(golden), golden, plan);
           const vectors = target.simulator === 'process' ? all : all.slice(0, simulatedVectors);

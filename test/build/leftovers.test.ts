@@ -136,7 +136,7 @@ describe('leftovers of killed commands', () => {
     ] as const;
     for (const [name] of names) mkdirSync(join(parent, name, 'deep'), { recursive: true });
     const script = `
-      const { inTemporaryDirectory } = await import('./src/build/temporary.ts');
+      const { inTemporaryDirectory } = await import('./src/boards/build/temporary.ts');
       await inTemporaryDirectory(async (folder) => console.log(folder));`;
     const { stdout, stderr } = spawnSync(
       process.execPath,

@@ -1,6 +1,6 @@
 /**
- * The C of every kernel variant as a user sees it, without its tables. UPDATE_GOLDEN=1 rewrites:
- * the diff is what a reviewer reads.
+ * The C of every kernel variant as a user sees it, without its tables; what several variants print
+ * stands once, in shared.c. UPDATE_GOLDEN=1 rewrites: the diff is what a reviewer reads.
  */
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
@@ -8,8 +8,10 @@ import { packageTemplates } from '../../src/boards/project/templates.js';
 import { emitProgram } from '../../src/compiler/codegen/program.js';
 import type { Attrs, Module, TensorId } from '../../src/compiler/ir/graph.js';
 import { packageFile } from '../../src/package.js';
-import { expectGolden } from '../support/golden.js';
+import { readGolden, writeGolden } from '../support/golden.js';
+import { folded, includesOf, readShared, unfolded } from '../support/golden-c.js';
 import { GraphBuilder, perTensorQuant, Random } from '../support/module.js';
+import { once } from '../support/once.js';
 import { simplePlan } from '../support/plan.js';
 
 const window = {
@@ -753,11 +755,30 @@ function withoutTables(module: Module, kernel: string): string {
   return `${source.slice(begin, end).replace(table, '').trim()}\n`;
 }
 
-describe('golden C', () => {
-  for (const [kernel, fill] of Object.entries(rows)) {
-    it(kernel, () => {
+/** The text of each row; only what is asked for is made. */
+const texts = new Map(
+  Object.entries(rows).map(([kernel, fill]) => [
+    kernel,
+    once(() => {
       const b = new Layers();
-      const text = withoutTables(b.module([fill(b)].flat()), kernel);
+      return withoutTables(b.module([fill(b)].flat()), kernel);
+    }),
+  ]),
+);
+
+const shared = once(() => readShared(readGolden('c/shared.c')));
+
+describe('golden C', () => {
+  before(() => {
+    if (process.env.UPDATE_GOLDEN !== '1') return;
+    const { shared, files } = folded(new Map([...texts].map(([kernel, text]) => [kernel, text()])));
+    writeGolden(shared, 'c/shared.c');
+    for (const [kernel, file] of files) writeGolden(file, `c/${kernel}.c`);
+  });
+
+  for (const [kernel, textOf] of texts) {
+    it(kernel, () => {
+      const text = textOf();
       // Helpers of special instruction sets come with C in their place; those of the DSP extension,
       // of Helium, Armv6-M and RV32IM are assembly.
       const most =
@@ -768,7 +789,7 @@ describe('golden C', () => {
       expect(text.split('\n').filter((line) => line.length > 100)).to.deep.equal([]);
       const braced = /^( *)(for|if|while) .*\) \{\n {4}\1[^\n{}/]*;\n\1\}\n/gm;
       expect(text.match(braced), 'braces around one line').to.equal(null);
-      expectGolden(text, `c/${kernel}.c`);
+      expect(text).to.equal(unfolded(readGolden(`c/${kernel}.c`), shared()));
     });
   }
 
@@ -777,9 +798,17 @@ describe('golden C', () => {
       .map(String)
       .filter((path) => path.endsWith('.c'));
     expect(files.sort()).to.deep.equal(
-      Object.keys(rows)
-        .map((kernel) => `${kernel}.c`)
-        .sort(),
+      [...Object.keys(rows), 'shared'].map((kernel) => `${kernel}.c`).sort(),
     );
+  });
+
+  it('has shared texts that several files include, each another', () => {
+    const users = new Map([...shared().keys()].map((name) => [name, 0]));
+    for (const kernel of texts.keys()) {
+      for (const name of new Set(includesOf(readGolden(`c/${kernel}.c`))))
+        users.set(name, (users.get(name) ?? 0) + 1);
+    }
+    expect([...users].filter(([, count]) => count < 2)).to.deep.equal([]);
+    expect(new Set(shared().values()).size).to.equal(shared().size);
   });
 });

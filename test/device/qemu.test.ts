@@ -126,8 +126,8 @@ describe('device: QEMU', () => {
     const { href } = pathToFileURL('src/');
     writeFileSync(
       script,
-      `import { openDevice } from '${href}device/index.js';
-       import { loadTarget } from '${href}target/index.js';
+      `import { openDevice } from '${href}boards/device/index.js';
+       import { loadTarget } from '${href}boards/target/index.js';
        await openDevice('sim', loadTarget('${target.name}'), process.argv[2]);
        console.log('open');`,
     );

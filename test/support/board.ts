@@ -14,6 +14,7 @@ import type { Manifest } from '../../src/compiler/codegen/manifest.js';
 import { type Module, mainGraph, type TensorData } from '../../src/compiler/ir/graph.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { makePlan } from '../../src/compiler/plan/index.js';
+import { firmwareOnce } from './firmware-once.js';
 import { mergePlans } from './merged-plan.js';
 import { mergeModules, randomInputs } from './module.js';
 import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
@@ -53,7 +54,9 @@ export async function expectSameBitsOnBoard(
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
   try {
     writeProject(directory, new Map([...files, ...firmwareFiles(target, options.cores)]));
-    const image = findImage(await buildProject(directory, { target, manifest }));
+    const image = findImage(
+      await buildProject(directory, { target, manifest, cc: firmwareOnce(target) }),
+    );
     const device = await openDevice('sim', target, image, { xip: 'ideal' });
     try {
       const session = await openSession(device, manifest, { ramBytes: target.ramBytes });

@@ -20,11 +20,14 @@ export function readGolden(path: string): string {
   return text;
 }
 
+/** @param path below test/golden */
+export function writeGolden(text: string, path: string): void {
+  mkdirSync(dirname(`${folder}${path}`), { recursive: true });
+  writeFileSync(`${folder}${path}`, text);
+}
+
 /** Compares `text` with what the file below test/golden has. */
 export function expectGolden(text: string, path: string): void {
-  if (process.env.UPDATE_GOLDEN === '1') {
-    mkdirSync(dirname(`${folder}${path}`), { recursive: true });
-    writeFileSync(`${folder}${path}`, text);
-  }
+  if (process.env.UPDATE_GOLDEN === '1') writeGolden(text, path);
   expect(text).to.equal(readGolden(path));
 }

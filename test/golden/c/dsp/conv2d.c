@@ -1,52 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Filters, four output channels at a time. Assembly reads the fields at fixed offsets. */
-struct filters {
-    const int32_t *weights;
-    const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
-    const int32_t *stage; /* Per group: four biases, then the output stage of each channel. */
-    int32_t steps;
-    int32_t offset; /* For finish_linear. */
-    int32_t back;   /* Channels that the last group computes again. */
-};
-
-/* Four bytes from any address, little-endian. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* Widens n int8 to int16, times 256, two in a word, words `step` apart: of each four, bytes 0 and
- * 2, then 1 and 3; fewer than four in their order. */
-static inline uint32_t *widen_wide(uint32_t *to, int32_t step, const int8_t *from, int32_t n)
-{
-    for (; n >= 4; n -= 4, from += 4, to += 2 * step) {
-        const uint32_t bytes = load_word(from);
-        to[0] = bytes << 8 & 0xff00ff00u;
-        to[step] = bytes & 0xff00ff00u;
-    }
-    for (; n > 0; n -= 2, from += 2, to += step) {
-        const int8_t next = n > 1 ? from[1] : 0;
-        *to = (uint32_t)(uint8_t)from[0] << 8 | (uint32_t)next << 24;
-    }
-    return to;
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "filters"
+#include "load_word"
+#include "widen_wide"
 
 /* Stores n values outside the image, in the layout of widen_*. */
 static inline uint32_t *fill_patch(uint32_t *to, int32_t padding, int32_t n)
@@ -56,74 +12,13 @@ static inline uint32_t *fill_patch(uint32_t *to, int32_t padding, int32_t n)
     return to;
 }
 
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
-
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-#if !defined(__ARM_FEATURE_DSP)
-/* The sums of four channels over one pixel, whose words are x_step apart. */
-static inline void multiply_sums(int32_t sums[4], const int32_t *biases, const uint32_t *x,
-                                 int32_t x_step, const int32_t *w, int32_t steps)
-{
-    for (int32_t i = 0; i < 4; i++)
-        sums[i] = biases[i];
-    for (; steps > 0; steps--, x += x_step, w += 4) {
-        for (int32_t i = 0; i < 4; i++)
-            sums[i] = smlad((uint32_t)w[i], *x, sums[i]);
-    }
-}
-#endif
-
-/* sum + the upper half of the 64-bit product, rounded: halves up. */
-static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-#endif
-}
-
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
-
-/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
- * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
- * is half of the shifted-out range plus the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
+#include "smlad"
+#include "multiply_sums"
+#include "smmlar"
+#include "saturate8"
+#include "finish_twice"
 
 /* Multiplies a patch of the input by all filters, four output channels at a time. Outputs are
  * finished by finish_twice.

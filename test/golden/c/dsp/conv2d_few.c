@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* Writes a line: `left` bytes of the value, n copied bytes, `right` bytes of the value. */
 static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_t n, int32_t right,
@@ -27,37 +15,9 @@ static inline void pad_line(int8_t *to, const int8_t *from, int32_t left, int32_
         *to++ = (int8_t)value;
 }
 
-/* Four bytes from any address, little-endian. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-/* Bytes 0 and 2 as two int16. */
-static inline uint32_t sxtb16(uint32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
-    return lanes;
-#else
-    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
-#endif
-}
+#include "load_word"
+#include "smlad"
+#include "sxtb16"
 
 /* sum + the products of a window, in words of four int8, by four int16 each: w[0] holds the
  * weights of bytes 0 and 2, w[1] those of bytes 1 and 3. The sum wraps. */
@@ -123,36 +83,9 @@ static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w
     return sum;
 }
 
-/* sum + the upper half of the 64-bit product, rounded: halves up. */
-static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-#endif
-}
-
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
-
-/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
- * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
- * is half of the shifted-out range plus the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
+#include "smmlar"
+#include "saturate8"
+#include "finish_twice"
 
 struct conv2d_few_s8_dsp_args {
     const int32_t *weights;

@@ -1,77 +1,11 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
-
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-/* sum + the upper half of the 64-bit product, rounded: halves up. */
-static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-#endif
-}
-
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
-
-/* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
- * threshold by threshold, to round as TensorFlow Lite does. */
-static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
-{
-    const int32_t y = smmlar(acc, multiplier, offset);
-#if defined(__ARM_FEATURE_DSP)
-    int32_t saturated;
-    __asm__("ssat %0, #8, %1, asr #8" : "=r"(saturated) : "r"(y));
-    return (int8_t)saturated;
-#else
-    return saturate8(y >> 8);
-#endif
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
+#include "smlad"
+#include "smmlar"
+#include "saturate8"
+#include "finish_linear"
 
 /* depthwise_pixels(y, x, n, d): n neighbouring outputs of 3x3 windows, all channels, four at a
  * time. x is the first window's upper left corner. Outputs are finished by finish_linear.

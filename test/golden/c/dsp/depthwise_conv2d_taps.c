@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* Common values of the windows of a pixel. Assembly reads the fields at fixed offsets. */
 struct walk {
@@ -36,17 +24,8 @@ static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent,
                                                    : (extent - origin + dilation - 1) / dilation;
 }
 
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 #if !defined(__ARM_FEATURE_DSP)
 /* add_taps in C. */
@@ -149,36 +128,9 @@ static void add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
 
 #endif
 
-/* sum + the upper half of the 64-bit product, rounded: halves up. */
-static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-#endif
-}
-
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
-
-/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
- * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
- * is half of the shifted-out range plus the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
+#include "smmlar"
+#include "saturate8"
+#include "finish_twice"
 
 #if !defined(__ARM_FEATURE_DSP)
 /* add_taps in C. */
@@ -197,19 +149,7 @@ static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const int
 }
 #endif
 
-/* The int8 output of 256 times an accumulator, by one multiplication. Its constants are proved,
- * threshold by threshold, to round as TensorFlow Lite does. */
-static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offset)
-{
-    const int32_t y = smmlar(acc, multiplier, offset);
-#if defined(__ARM_FEATURE_DSP)
-    int32_t saturated;
-    __asm__("ssat %0, #8, %1, asr #8" : "=r"(saturated) : "r"(y));
-    return (int8_t)saturated;
-#else
-    return saturate8(y >> 8);
-#endif
-}
+#include "finish_linear"
 
 /* The outputs of t->groups times four lanes. A stage has eight words: the initial sums, then the
  * multipliers of finish_linear. Taps are laid out as for add_taps_quad; runs may be 0. */

@@ -1,41 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-/* What the model remembers from one run to the next. */
-static int32_t state_words[MODEL_STATE_BYTES / 4];
-static int8_t *const state = (int8_t *)state_words;
-
-
-/* Four bytes from any address, little-endian. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-/* Bytes 0 and 2 as two int16. */
-static inline uint32_t sxtb16(uint32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t lanes;
-    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(x));
-    return lanes;
-#else
-    return (uint32_t)(uint16_t)(int8_t)x | (uint32_t)(uint16_t)(int8_t)(x >> 16) << 16;
-#endif
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
+#include "state_words"
+#include "load_word"
+#include "sxtb16"
 
 /* Widens n int8 to int16, two in a word, words `step` apart: of each four, bytes 0 and 2, then 1
  * and 3; fewer than four in their order. */
@@ -53,104 +20,9 @@ static inline uint32_t *widen_packed(uint32_t *to, int32_t step, const int8_t *f
     return to;
 }
 
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
-
-/* sum + both products of the 16-bit halves of a and b. The sum wraps. */
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    const int32_t low = (int16_t)a * (int16_t)b, high = (int16_t)(a >> 16) * (int16_t)(b >> 16);
-    return (int32_t)((uint32_t)sum + (uint32_t)low + (uint32_t)high);
-#endif
-}
-
-/* The sums of `groups` of four rows over one vector x of int16, two in a word. Of each group `w`
- * has the four values from which its sums begin, then for each of `steps` steps of four elements
- * the weights as int16: two words of the first two elements for each row, then those of the others.
- * x begins at a word. Returns the end of the groups. */
-#if defined(__ARM_FEATURE_DSP)
-
-BONSAI_NAKED __attribute__((aligned(4))) const int32_t *
-dot_rows(__attribute__((unused)) int32_t *sums, __attribute__((unused)) const void *x,
-         __attribute__((unused)) const int32_t *w, __attribute__((unused)) int32_t groups,
-         __attribute__((unused)) int32_t steps)
-{
-    /* r0: x; r1: w; r2 and r3: four elements; r4 to r7: sums; r8 to r11: weights.
-     * The frame: 0 sums, 4 x, 8 its end, 12 where the first round begins, 16 groups. */
-    __asm__("push {r4-r11, lr}\n"
-            "ldr r4, [sp, #36]\n"
-            "sub sp, sp, #20\n"
-            "strd r0, r1, [sp]\n"
-            "add r5, r1, r4, lsl #3\n"
-            /* The unrolled loop of 16 steps is entered late, so that all later rounds are whole. */
-            "rsb r4, r4, #0\n"
-            "and r4, r4, #15\n"
-            "mov r6, #44\n"
-            "adr r7, 2f + 1\n"
-            "mla r6, r4, r6, r7\n"
-            "strd r5, r6, [sp, #8]\n"
-            "str r3, [sp, #16]\n"
-            "mov r0, r1\n"
-            "mov r1, r2\n"
-            "1: ldmia r1!, {r4-r7}\n"
-            "ldr pc, [sp, #12]\n"
-            ".balign 4\n"
-            "2:\n"
-            ".rept 16\n"
-            "ldrd r2, r3, [r0], #8\n"
-            "ldmia r1!, {r8-r11}\n"
-            "smlad r4, r8, r2, r4\n"
-            "smlad r5, r9, r2, r5\n"
-            "smlad r6, r10, r2, r6\n"
-            "smlad r7, r11, r2, r7\n"
-            "ldmia r1!, {r8-r11}\n"
-            "smlad r4, r8, r3, r4\n"
-            "smlad r5, r9, r3, r5\n"
-            "smlad r6, r10, r3, r6\n"
-            "smlad r7, r11, r3, r7\n"
-            ".endr\n"
-            "ldr r12, [sp, #8]\n"
-            "cmp r0, r12\n"
-            "bne 2b\n"
-            "ldrd r2, r0, [sp]\n"
-            "stmia r2!, {r4-r7}\n"
-            "ldr r12, [sp, #16]\n"
-            "str r2, [sp]\n"
-            "subs r12, r12, #1\n"
-            "str r12, [sp, #16]\n"
-            "bne 1b\n"
-            "mov r0, r1\n"
-            "add sp, sp, #20\n"
-            "pop {r4-r11, pc}\n");
-}
-
-#else
-
-static const int32_t *dot_rows(int32_t *sums, const void *x, const int32_t *w, int32_t groups,
-                               int32_t steps)
-{
-    for (; groups > 0; groups--, sums += 4) {
-        const uint32_t *words = x;
-        for (int32_t i = 0; i < 4; i++)
-            sums[i] = *w++;
-        for (int32_t left = 2 * steps; left > 0; left--, words++) {
-            for (int32_t i = 0; i < 4; i++)
-                sums[i] = smlad((uint32_t)*w++, *words, sums[i]);
-        }
-    }
-    return w;
-}
-
-#endif
+#include "BONSAI_NAKED"
+#include "smlad"
+#include "dot_rows"
 
 /* x saturated to int16. */
 static inline int32_t saturate16(int32_t x)
@@ -225,16 +97,7 @@ static inline int32_t curve16_tanh(int32_t at, const uint32_t *nodes)
     return (value + (at >> 31) + 128 - (1 << 23)) >> 8;
 }
 
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
+#include "saturate8"
 
 /* One gate of n units, four words apart: its argument in Q3.12, times 3, in place of its sum over
  * the inputs. `stage` has a factor, times 2^32, for that sum and for the one over the hidden state.

@@ -1,16 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
 
 /* The larger of each pair of signed bytes. */
 static inline uint32_t max_bytes(uint32_t a, uint32_t b)
@@ -34,13 +23,7 @@ static inline uint32_t max_bytes(uint32_t a, uint32_t b)
 #endif
 }
 
-/* Four bytes from any address, little-endian. */
-static inline uint32_t load_word(const int8_t *from)
-{
-    uint32_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
+#include "load_word"
 
 /* The smaller of each pair of signed bytes. */
 static inline uint32_t min_bytes(uint32_t a, uint32_t b)

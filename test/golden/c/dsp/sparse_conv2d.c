@@ -1,34 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
- * offsets.
- *
- * The stream of a channel: its first entry, the initial value of its sums, a jump, steps of one,
- * two or four entries, a word of constants, a jump, and so on until a jump is 0; then the other
- * constants of finish_linear, finish_twice or finish_once. An entry has 256 times a weight in its
- * lower half and the distance in bytes from the previous tap in its upper half. A block has four
- * weights, then the distance; or 256 times weights 0 and 2, then 1 and 3, then the distance from
- * the first tap. A jump leads into eight unrolled steps, so that exactly the steps before the next
- * jump remain. */
-struct sparse {
-    const int32_t *weights;
-    const int32_t *end;
-    int32_t offset; /* For finish_linear. */
-    int32_t out_c;
-};
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "sparse"
 
 /* Windows over images in NHWC. */
 struct sparse_windows {
@@ -107,13 +79,7 @@ BONSAI_SHARED void sparse_windows(uint32_t *to, int32_t tile,
     }
 }
 
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_NAKED"
 
 /* Widens n int8 of four pixels to int16: two words hold the same int8 of all four pixels, 16
  * bytes from the next two, with four other pixels between them. Returns
@@ -183,51 +149,11 @@ static uint32_t *sparse_columns_16(uint32_t *to, int32_t n, const int8_t *const 
 
 #endif
 
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-#if !defined(__ARM_FEATURE_DSP)
-/* Adds the products of an entry's column; returns its distance in taps. */
-static inline int32_t sparse_add(int32_t *sums, const int16_t *column, const int32_t *w, int32_t n)
-{
-    const int32_t away = (int32_t)((uint32_t)*w >> 16) / 2;
-    for (int32_t i = 0; i < n; i++)
-        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)(column[away + i] * (int16_t)*w));
-    return away;
-}
-#endif
-
-/* sum + the upper half of the 64-bit product, rounded: halves up. */
-static inline int32_t smmlar(int32_t a, int32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return sum + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-#endif
-}
-
-/* x saturated to int8. */
-static inline int8_t saturate8(int32_t x)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("ssat %0, #8, %0" : "+r"(x));
-    return (int8_t)x;
-#else
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
-#endif
-}
-
-/* The int8 output of 256 times an accumulator, rounded twice as TensorFlow Lite Micro does: the
- * doubled high half of the product, halves up, then a right shift, halves away from zero. `offset`
- * is half of the shifted-out range plus the output's zero point. */
-static inline int8_t finish_twice(int32_t acc, int32_t multiplier, int32_t offset, int32_t shift)
-{
-    const int32_t y = smmlar(acc >> 7, multiplier, 0);
-    return saturate8((y + (y >> 31) + offset) >> shift);
-}
+#include "BONSAI_PLACE"
+#include "sparse_add"
+#include "smmlar"
+#include "saturate8"
+#include "finish_twice"
 
 /* Multiplies columns of taps, one tap of
  * eight pixels

@@ -1,26 +1,10 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
 
 /* The windows under a vector of outputs: rows are row_step bytes apart, pixels pixel_step. */
 struct mean_area { int32_t rows, columns, row_step, pixel_step, factor, shift, low, high; };
 
-/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
- * leaves too few other registers. */
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
-#include <arm_mve.h>
-#define BONSAI_MVE
-#endif
+#include "BONSAI_MVE"
 
 /* The mean of the first `left` of eight channels, or of all if `left` is larger, over `rows` rows
  * of `columns` pixels, at most 255 in total: rounded halves away from zero, clamped. The rows are

@@ -1,156 +1,14 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-struct window {
-    int32_t in_h, in_w, in_c, kernel_h, columns, dilation_h, dilation_w, zero_point;
-};
-
-/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
- * leaves too few other registers. */
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
-#include <arm_mve.h>
-#define BONSAI_MVE
-#endif
-
-/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
- * extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
- * bytes at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    if (bytes <= 16) {
-        __asm__ volatile("vctp.8 %[bytes]\n\t"
-                         "dls lr, %[rows]\n"
-                         "1:\n\t"
-                         "vpstt\n\t"
-                         "vldrbt.8 q0, [%[from]]\n\t"
-                         "vstrbt.8 q0, [%[to]]\n\t"
-                         "add %[from], %[from_step]\n\t"
-                         "add %[to], %[to_step]\n\t"
-                         "le lr, 1b"
-                         : [to] "+&r"(to), [from] "+&r"(from)
-                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
-                           [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "p0", "memory");
-        return;
-    }
-    const int32_t whole = (bytes + 15) & ~15;
-    to_step -= whole;
-    from_step -= whole;
-    __asm__ volatile("1:\n\t"
-                     "dlstp.8 lr, %[bytes]\n"
-                     "2:\n\t"
-                     "vldrb.8 q0, [%[from]], #16\n\t"
-                     "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 2b\n\t"
-                     "add %[from], %[from_step]\n\t"
-                     "add %[to], %[to_step]\n\t"
-                     "subs %[rows], #1\n\t"
-                     "bne 1b"
-                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
-                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
-                     : "q0", "lr", "cc", "memory");
-}
-#else
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    for (; rows > 0; rows--, to += to_step, from += from_step)
-        memcpy(to, from, (size_t)bytes);
-}
-#endif
-
-/* The pixels under `columns` columns of taps, the first of which begins at (y, x), column by
- * column. Pixels outside the image are the zero point. */
-BONSAI_SHARED void gather_columns(int8_t *to, const int8_t *image, int32_t y, int32_t x,
-                                  const struct window *window)
-{
-    const int32_t in_h = window->in_h, in_w = window->in_w, in_c = window->in_c;
-    const int32_t kernel_h = window->kernel_h, column_bytes = kernel_h * in_c;
-    const int32_t dilation_h = window->dilation_h, dilation_w = window->dilation_w;
-    int32_t left = 0, right = window->columns;
-    if (y < 0 || y + (kernel_h - 1) * dilation_h >= in_h || x < 0 || x + (right - 1) *
-        dilation_w >= in_w) {
-        fill_bytes(to, window->zero_point, right * column_bytes);
-        clip_taps(x, dilation_w, in_w, &left, &right);
-    }
-    if (left == right)
-        return;
-    to += left * column_bytes;
-    image += (x + left * dilation_w) * in_c;
-    for (int32_t ky = 0; ky < kernel_h; ky++, y += dilation_h, to += in_c) {
-        if (y >= 0 && y < in_h)
-            copy_rows(to, column_bytes, image + y * in_w * in_c, dilation_w * in_c, right - left,
-                      in_c);
-    }
-}
-
-/* Two patches of `vectors` times 16 bytes, at x and at x + next. */
-struct patches { int32_t vectors; const int8_t *x; int32_t next; };
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* Four int32 in a vector register, and four from memory. */
-#if defined(BONSAI_MVE)
-typedef int32x4_t lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return vldrwq_s32(p);
-}
-#else
-typedef struct { int32_t lane[4]; } lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return (lanes4){ { p[0], p[1], p[2], p[3] } };
-}
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "window"
+#include "BONSAI_MVE"
+#include "fill_bytes"
+#include "clip_taps"
+#include "copy_rows"
+#include "gather_columns"
+#include "patches"
+#include "BONSAI_PLACE"
+#include "load_lanes"
 
 /* Four filters by two patches: lane i of *a is bias i plus the sum of x[k] * weight k of filter i,
  * *b is the same for the second patch. The filters are interleaved in groups of 8 values.
@@ -225,55 +83,10 @@ static inline void dot_lanes_pair_int16(lanes4 *a, lanes4 *b, const struct patch
 }
 #endif
 
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
-#if defined(BONSAI_MVE)
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
-    return vaddq_n_s32(x, output->zero_point);
-}
-#else
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    for (int32_t i = 0; i < 4; i++) {
-        const int32_t y = x.lane[i] < output->min ? output->min : x.lane[i];
-        x.lane[i] = (y > output->max ? output->max : y) + output->zero_point;
-    }
-    return x;
-}
-#endif
-
-/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
- * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
- * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
- * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
-static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
-{
-    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
-    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
-    return (upper + (1 << (shift - 1))) >> shift;
-}
-
-/* Four sums in the output's scale, with the bits of requantize_reduced: stage[0] to [3] are the
- * multipliers times 2^16, [4] to [7] the shifts, negative. The upper half of a product by 2^16
- * times the multiplier is the product by the multiplier, shifted right by 16. */
-#if defined(BONSAI_MVE)
-static inline lanes4 rescale_lanes_reduced(lanes4 x, const int32_t *stage)
-{
-    return vrshlq_s32(vmulhq_s32(x, vldrwq_s32(stage)), vldrwq_s32(stage + 4));
-}
-#else
-static inline lanes4 rescale_lanes_reduced(lanes4 x, const int32_t *stage)
-{
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantize_reduced(x.lane[i], stage[i] / 65536, -stage[4 + i]);
-    return x;
-}
-#endif
+#include "output"
+#include "clamp_lanes"
+#include "requantize_reduced"
+#include "rescale_lanes_reduced"
 
 /* Stores the first `count` of four int16, or all if `count` is larger: to y, and those of another
  * pixel to y + next. */

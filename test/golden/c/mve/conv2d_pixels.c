@@ -1,28 +1,7 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
- * leaves too few other registers. */
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
-#include <arm_mve.h>
-#define BONSAI_MVE
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "output"
+#include "BONSAI_MVE"
 
 /* Copies n > 0 bytes to a lower address, which may overlap, 16 at a time; the tail is predicated.
  */
@@ -46,49 +25,8 @@ static inline void move_down(int8_t *to, const int8_t *from, int32_t n)
 }
 #endif
 
-/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-/* Copies n > 0 bytes that lie `apart` bytes from each other, eight at a time; the tail is
- * predicated. */
-#if defined(BONSAI_MVE)
-static inline void take_plane(int8_t *to, const int8_t *from, int32_t apart, int32_t n)
-{
-    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)apart);
-    __asm__ volatile("dlstp.16 lr, %[n]\n"
-                     "1:\n\t"
-                     "vldrb.s16 q0, [%[from], %q[offsets]]\n\t"
-                     "vstrb.16 q0, [%[to]], #8\n\t"
-                     "add %[from], %[step]\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&l"(to), [from] "+&r"(from)
-                     : [offsets] "w"(offsets), [step] "r"(8 * apart), [n] "r"(n)
-                     : "q0", "lr", "memory");
-}
-#else
-static inline void take_plane(int8_t *to, const int8_t *from, int32_t apart, int32_t n)
-{
-    for (int32_t i = 0; i < n; i++)
-        to[i] = from[i * apart];
-}
-#endif
+#include "fill_bytes"
+#include "take_plane"
 
 /* A line of the image with its padding: `planes` planes, `pitch` bytes apart, of one channel each,
  * or one plane of all channels. Left, inside and right are bytes of a plane. */
@@ -112,22 +50,7 @@ BONSAI_SHARED void place_line(int8_t *to, const int8_t *from, const struct line 
     }
 }
 
-/* Four int32 in a vector register, and four from memory. */
-#if defined(BONSAI_MVE)
-typedef int32x4_t lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return vldrwq_s32(p);
-}
-#else
-typedef struct { int32_t lane[4]; } lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return (lanes4){ { p[0], p[1], p[2], p[3] } };
-}
-#endif
+#include "load_lanes"
 
 /* Windows of four pixels: `rows` rows of `bytes` bytes, with `skip` bytes from the end of a row's
  * last vector to the next row. The first window begins at x, the others `next` bytes after it. */
@@ -208,72 +131,10 @@ static inline void store_apart(int8_t *y, int32_t apart, lanes4 x, int32_t count
 }
 #endif
 
-/* Four outputs: clamped before the zero point is added, so that the sum cannot overflow. */
-#if defined(BONSAI_MVE)
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(output->min)), vdupq_n_s32(output->max));
-    return vaddq_n_s32(x, output->zero_point);
-}
-#else
-static inline lanes4 clamp_lanes(lanes4 x, const struct output *output)
-{
-    for (int32_t i = 0; i < 4; i++) {
-        const int32_t y = x.lane[i] < output->min ? output->min : x.lane[i];
-        x.lane[i] = (y > output->max ? output->max : y) + output->zero_point;
-    }
-    return x;
-}
-#endif
-
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
-     * one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
- * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
-#if defined(BONSAI_MVE)
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
-{
-    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
-    x = vaddq_s32(x, vshrq_n_s32(x, 31));
-    return vrshlq_s32(x, vldrwq_s32(stage + 4));
-}
-#else
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
-{
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantize(x.lane[i], stage[i], stage[4 + i]);
-    return x;
-}
-#endif
+#include "clamp_lanes"
+#include "multiply_high"
+#include "requantize"
+#include "rescale_lanes"
 
 struct conv2d_pixels_s8_mve_args {
     const int8_t *weights;

@@ -1,92 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
- * leaves too few other registers. */
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
-#include <arm_mve.h>
-#define BONSAI_MVE
-#endif
-
-/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
- * bytes at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    if (bytes <= 16) {
-        __asm__ volatile("vctp.8 %[bytes]\n\t"
-                         "dls lr, %[rows]\n"
-                         "1:\n\t"
-                         "vpstt\n\t"
-                         "vldrbt.8 q0, [%[from]]\n\t"
-                         "vstrbt.8 q0, [%[to]]\n\t"
-                         "add %[from], %[from_step]\n\t"
-                         "add %[to], %[to_step]\n\t"
-                         "le lr, 1b"
-                         : [to] "+&r"(to), [from] "+&r"(from)
-                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
-                           [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "p0", "memory");
-        return;
-    }
-    const int32_t whole = (bytes + 15) & ~15;
-    to_step -= whole;
-    from_step -= whole;
-    __asm__ volatile("1:\n\t"
-                     "dlstp.8 lr, %[bytes]\n"
-                     "2:\n\t"
-                     "vldrb.8 q0, [%[from]], #16\n\t"
-                     "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 2b\n\t"
-                     "add %[from], %[from_step]\n\t"
-                     "add %[to], %[to_step]\n\t"
-                     "subs %[rows], #1\n\t"
-                     "bne 1b"
-                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
-                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
-                     : "q0", "lr", "cc", "memory");
-}
-#else
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    for (; rows > 0; rows--, to += to_step, from += from_step)
-        memcpy(to, from, (size_t)bytes);
-}
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_MVE"
+#include "fill_bytes"
+#include "copy_rows"
 
 /* Rows of the image as taps read them: the first pixels, the last pixels, and the bytes from one
  * pixel to the next. A row outside the image is one pixel of zero points with `step` 0. */
@@ -134,22 +50,7 @@ static inline void column_taps(const int8_t **taps, const struct rows *rows, int
 }
 #endif
 
-/* Four int32 in a vector register, and four from memory. */
-#if defined(BONSAI_MVE)
-typedef int32x4_t lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return vldrwq_s32(p);
-}
-#else
-typedef struct { int32_t lane[4]; } lanes4;
-
-static inline lanes4 load_lanes(const int32_t *p)
-{
-    return (lanes4){ { p[0], p[1], p[2], p[3] } };
-}
-#endif
+#include "load_lanes"
 
 /* Like add_taps for nine taps, the last of which has no partner. Widening loads can use only the
  * lower registers, which hold six taps at a time. */
@@ -239,65 +140,11 @@ static inline const int8_t *add_nine_taps(lanes4 *even, lanes4 *odd, const int8_
 }
 #endif
 
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
-     * one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* Four sums in the output's scale, rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift by at least 1, halves away from zero (less 1
- * where it is negative, halves up). stage[0] to [3] are the multipliers, [4] to [7] the shifts. */
-#if defined(BONSAI_MVE)
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
-{
-    x = vqrdmulhq_s32(x, vldrwq_s32(stage));
-    x = vaddq_s32(x, vshrq_n_s32(x, 31));
-    return vrshlq_s32(x, vldrwq_s32(stage + 4));
-}
-#else
-static inline lanes4 rescale_lanes(lanes4 x, const int32_t *stage)
-{
-    for (int32_t i = 0; i < 4; i++)
-        x.lane[i] = requantize(x.lane[i], stage[i], stage[4 + i]);
-    return x;
-}
-#endif
-
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
+#include "multiply_high"
+#include "requantize"
+#include "rescale_lanes"
+#include "output"
+#include "to_int8"
 
 /* Stores the first `count` channels, at most eight, alternately from `even` and `odd`, clamped
  * before the zero point is added. */

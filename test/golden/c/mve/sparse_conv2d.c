@@ -1,21 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "output"
 
 /* Operands of gathered_filters. For each filter stage holds the number of vectors after its first,
  * its bias, multiplier and shift. Byte offsets reach a near window. A far window is computed in
@@ -34,91 +19,10 @@ struct gathered {
     int32_t pixels; /* Pixels for which the offsets hold. */
 };
 
-/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
- * extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* Assembly for Helium, for GCC only: clang names its registers differently, and unoptimized code
- * leaves too few other registers. */
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__clang__)
-#include <arm_mve.h>
-#define BONSAI_MVE
-#endif
-
-/* Stores n > 0 bytes of one value, 16 at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    const int8x16_t values = vdupq_n_s8((int8_t)value);
-    __asm__ volatile("dlstp.8 lr, %[n]\n"
-                     "1:\n\t"
-                     "vstrb.8 %q[values], [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [to] "+&r"(to)
-                     : [values] "w"(values), [n] "r"(n)
-                     : "lr", "memory");
-}
-#else
-static inline void fill_bytes(int8_t *to, int32_t value, int32_t n)
-{
-    memset(to, value, (size_t)n);
-}
-#endif
-
-/* Copies `rows` rows of `bytes` bytes, all more than 0, that lie from_step and to_step apart, 16
- * bytes at a time; the tail is predicated. */
-#if defined(BONSAI_MVE)
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    if (bytes <= 16) {
-        __asm__ volatile("vctp.8 %[bytes]\n\t"
-                         "dls lr, %[rows]\n"
-                         "1:\n\t"
-                         "vpstt\n\t"
-                         "vldrbt.8 q0, [%[from]]\n\t"
-                         "vstrbt.8 q0, [%[to]]\n\t"
-                         "add %[from], %[from_step]\n\t"
-                         "add %[to], %[to_step]\n\t"
-                         "le lr, 1b"
-                         : [to] "+&r"(to), [from] "+&r"(from)
-                         : [to_step] "r"(to_step), [from_step] "r"(from_step), [rows] "r"(rows),
-                           [bytes] "r"(bytes)
-                         : "q0", "lr", "cc", "p0", "memory");
-        return;
-    }
-    const int32_t whole = (bytes + 15) & ~15;
-    to_step -= whole;
-    from_step -= whole;
-    __asm__ volatile("1:\n\t"
-                     "dlstp.8 lr, %[bytes]\n"
-                     "2:\n\t"
-                     "vldrb.8 q0, [%[from]], #16\n\t"
-                     "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 2b\n\t"
-                     "add %[from], %[from_step]\n\t"
-                     "add %[to], %[to_step]\n\t"
-                     "subs %[rows], #1\n\t"
-                     "bne 1b"
-                     : [to] "+&r"(to), [from] "+&r"(from), [rows] "+&r"(rows)
-                     : [to_step] "r"(to_step), [from_step] "r"(from_step), [bytes] "r"(bytes)
-                     : "q0", "lr", "cc", "memory");
-}
-#else
-static inline void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
-                             int32_t rows, int32_t bytes)
-{
-    for (; rows > 0; rows--, to += to_step, from += from_step)
-        memcpy(to, from, (size_t)bytes);
-}
-#endif
+#include "clip_taps"
+#include "BONSAI_MVE"
+#include "fill_bytes"
+#include "copy_rows"
 
 struct strip { int32_t in_h, in_w, in_c, lines, columns, zero_point; };
 
@@ -172,17 +76,8 @@ BONSAI_SHARED void gathered_pixels(struct gathered *m, struct pixel_walk *walk, 
     walk->column = column;
 }
 
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 #if !defined(BONSAI_MVE)
 /* The sums of a filter for four pixels. Advances m->weights. */
@@ -200,42 +95,9 @@ static inline void gathered_sums(uint32_t *sums, struct gathered *m)
 }
 #endif
 
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
-     * one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
+#include "multiply_high"
+#include "requantize"
+#include "to_int8"
 
 /* Multiplies four pixels by the nonzero weights of filters, two filters at a time: vectors of 16
  * offsets and 16 weights, with inputs gathered from x[i] + offset. Stores an output at out +

@@ -1,30 +1,7 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The sum of a convolution's result and the residual, in the output's scale. Each value is looked
- * up (mid from tables[0], skip from tables[256], both starting at -128). The shifted sums were
- * proved to equal the operator's for every pair when the model was compiled. */
-struct residual { const int32_t *tables; int32_t shift, min, max; };
-
-static inline int8_t add_residual(int32_t mid, int32_t skip, const struct residual *residual)
-{
-    const int32_t *tables = residual->tables;
-    const int32_t sum = (tables[mid + 128] + tables[skip + 384]) >> residual->shift;
-    const int32_t min = residual->min, max = residual->max;
-    return (int8_t)(sum < min ? min : sum > max ? max : sum);
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "residual"
+#include "add_residual"
 
 struct add_table_s8_args {
     const int32_t *tables;

@@ -1,55 +1,9 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* A function that is always inlined into the kernel, so that its state stays in registers. */
-#ifndef BONSAI_INLINE
-#ifdef __GNUC__
-#define BONSAI_INLINE static inline __attribute__((always_inline))
-#else
-#define BONSAI_INLINE static inline
-#endif
-#endif
-
-/* Fields of `width` bits, as many per word as fit, lowest first. The marker is the bit above the
- * last field. */
-struct fields {
-    const uint16_t *next;
-    uint32_t held, mask, marker;
-    int32_t width;
-};
-
-/* The next field. The following word is fetched even if it is unused; streams end with one. */
-BONSAI_INLINE int32_t take_field(struct fields *f)
-{
-    const uint32_t field = f->held & f->mask;
-    f->held >>= f->width;
-    if (f->held == 1)
-        f->held = *f->next++ | f->marker;
-    return (int32_t)field;
-}
-
-/* A gap: the sum of the fields up to the first that is not all ones. */
-BONSAI_INLINE int32_t take_gap(struct fields *f)
-{
-    int32_t gap = 0, field;
-    do {
-        field = take_field(f);
-        gap += field;
-    } while (field == (int32_t)f->mask);
-    return gap;
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_INLINE"
+#include "fields"
+#include "take_field"
+#include "take_gap"
 
 /* A stream of bit fields, lowest bits first. */
 struct bits {
@@ -86,84 +40,14 @@ BONSAI_INLINE int32_t take_coded(struct bits *b, int32_t n, const uint8_t *class
     return entries[one[0] + take_bits(b, one[1])];
 }
 
-struct lane_window {
-    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
-};
-
-/* Copies the inputs under a window whose first tap is at (y, x) to every fourth byte; outside the
- * image they are the zero point. */
-BONSAI_SHARED void gather_lane(int8_t *to, const int8_t *image, int32_t y, int32_t x,
-                               const struct lane_window *window)
-{
-    const int32_t in_w = window->in_w, in_c = window->in_c;
-    const int8_t outside = (int8_t)window->zero_point;
-    for (int32_t ky = window->kernel_h; ky > 0; ky--, y += window->dilation_h) {
-        for (int32_t kx = window->kernel_w, ix = x; kx > 0; kx--, ix += window->dilation_w) {
-            const int32_t inside = y >= 0 && y < window->in_h && ix >= 0 && ix < in_w;
-            const int8_t *from = inside ? image + (y * in_w + ix) * in_c : &outside;
-            const int32_t step = inside ? 1 : 0;
-            for (int32_t c = in_c; c > 0; c--, from += step, to += 4)
-                *to = *from;
-        }
-    }
-}
-
-BONSAI_INLINE struct fields fields_at(const uint16_t *words, int32_t width, int32_t marker)
-{
-    const struct fields fields = { words + 1, *words | (uint32_t)marker, (1u << width) - 1,
-                                  (uint32_t)marker, width };
-    return fields;
-}
-
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
-     * one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* Outputs of one channel of n pixels, `step` bytes apart, from their sums. `stage` holds the
- * channel's bias, multiplier and shift. */
-BONSAI_SHARED void store_sums(int8_t *y, int32_t step, const int32_t *sums, const int32_t *stage,
-                              int32_t n, const struct output *output)
-{
-    for (; n > 0; n--, y += step)
-        *y = to_int8(requantize(*sums++ + stage[0], stage[1], stage[2]), output);
-}
+#include "lane_window"
+#include "gather_lane"
+#include "fields_at"
+#include "output"
+#include "to_int8"
+#include "multiply_high"
+#include "requantize"
+#include "store_sums"
 
 /* The weights of a layer, and the position up to which they are read. */
 struct conv2d_packed_s8_stream {

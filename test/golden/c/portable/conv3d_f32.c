@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* float by float, each output a sum in the order of its taps and inputs: two roundings a product,
  * as in the reference, so neither a fused multiply-add nor another order would give its bits. Four

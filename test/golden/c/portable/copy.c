@@ -1,25 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-/* A function that is always inlined into the kernel, so that its state stays in registers. */
-#ifndef BONSAI_INLINE
-#ifdef __GNUC__
-#define BONSAI_INLINE static inline __attribute__((always_inline))
-#else
-#define BONSAI_INLINE static inline
-#endif
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
+#include "BONSAI_INLINE"
 
 /* An address that is a multiple of n, so that memcpy of a fixed length needs no call. */
 #ifndef BONSAI_ALIGNED

@@ -1,39 +1,7 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
- * extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
- * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
- * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
- * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
-static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
-{
-    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
-    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
-    return (upper + (1 << (shift - 1))) >> shift;
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "clip_taps"
+#include "requantize_reduced"
 
 /* int16 inputs by int8 weights, one output channel at a time, for any depth multiplier. Zero points
  * are 0, so taps outside the image add nothing.

@@ -1,66 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The float32 of these bits: 0x7f800000 is infinity, 0x7fc00000 is no number. */
-static inline float float_of_bits(uint32_t bits)
-{
-    const union {
-        uint32_t bits;
-        float value;
-    } word = { bits };
-    return word.value;
-}
-
-/* The bits of a float32. */
-static inline uint32_t bits_of_float(float value)
-{
-    const union {
-        float value;
-        uint32_t bits;
-    } word = { value };
-    return word.bits;
-}
-
-/* The square root, rounded once: 25 bits of the root of an integer, bit by bit. No root of 24 bits
- * lies in the middle of two float32, as its square would have an odd number of bits below. */
-static inline float real_sqrt(float x)
-{
-    if (x == 0.0f || x == float_of_bits(0x7f800000))
-        return x;
-    if (!(x > 0.0f))
-        return float_of_bits(0x7fc00000);
-    const uint32_t bits = bits_of_float(x);
-    int32_t e = (int32_t)(bits >> 23);
-    uint32_t m = bits & 0x7fffff;
-    if (e == 0) {
-        for (e = 1; m < 0x800000; e--)
-            m *= 2;
-    } else {
-        m |= 0x800000;
-    }
-    /* x = m * 2^(e - 150); the power of what is left has to be even. */
-    const uint64_t square = (uint64_t)m << (e % 2 == 0 ? 26 : 25);
-    uint32_t root = 0;
-    for (uint32_t bit = 1u << 24; bit != 0; bit >>= 1) {
-        const uint32_t longer = root | bit;
-        if ((uint64_t)longer * longer <= square)
-            root = longer;
-    }
-    const int32_t power = (e - 150 - (e % 2 == 0 ? 26 : 25)) / 2 + 1;
-    return float_of_bits(((uint32_t)(power + 149) << 23) + ((root + 1) >> 1));
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "float_of_bits"
+#include "bits_of_float"
+#include "real_sqrt"
 
 /* Root of the mean square of each window's elements inside the image, added row by row; clamped. */
 static void pool_f32_f32(const float *in, float *out)

@@ -1,25 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The value at x of the lines between 513 entries. */
-static inline int32_t line_at(int32_t x, const int16_t *table)
-{
-    const int32_t base = table[256 + (x >> 7)];
-    const int32_t slope = (int16_t)(table[257 + (x >> 7)] - base);
-    return (int16_t)(base + ((slope * (x & 127) + 64) >> 7));
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "line_at"
 
 /* A function by straight lines between 513 of its values. `out` may be `in`. */
 static void lines_s16(const int16_t *in, int16_t *out)

@@ -1,47 +1,7 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* 1 / (2 * half) in Q0.31, half from 1/2 to 1 in Q0.31, by three steps of Newton and Raphson: q ->
- * 1 / half in Q2.29. Every product has a nonnegative factor. */
-static inline int32_t reciprocal(int32_t half)
-{
-    int32_t q = 1515870810 + multiply_high(-1010580540, half, 1u << 14);
-    for (int32_t step = 0; step < 3; step++) {
-        const int32_t error = (1 << 29) - multiply_high(half, q, 1u << 14);
-        q += 4 * multiply_high(error, q, 1u << 14);
-    }
-    return q < 1 << 30 ? 2 * q : INT32_MAX;
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "multiply_high"
+#include "reciprocal"
 
 /* The natural logarithm in Q5.26 of x >= 1 in Q12.19, as TensorFlow Lite Micro computes it: x = r *
  * 2^power with r next to the fourth root of 1/2, where a quotient of polynomials approximates it.

@@ -1,89 +1,11 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* The float32 of these bits: 0x7f800000 is infinity, 0x7fc00000 is no number. */
-static inline float float_of_bits(uint32_t bits)
-{
-    const union {
-        uint32_t bits;
-        float value;
-    } word = { bits };
-    return word.value;
-}
-
-/* The bits of a float64. */
-static inline uint64_t bits_of_double(double value)
-{
-    const union {
-        double value;
-        uint64_t bits;
-    } word = { value };
-    return word.bits;
-}
-
-/* The float64 of these bits. */
-static inline double double_of_bits(uint64_t bits)
-{
-    const union {
-        uint64_t bits;
-        double value;
-    } word = { bits };
-    return word.value;
-}
-
-/* x > 0 as the product of the result, between the square roots of 1/2 and 2, and 2^exponent. */
-static inline double normalize_double(double x, int32_t *exponent)
-{
-    const uint64_t bits = bits_of_double(x);
-    const double m = double_of_bits((bits & 0xfffffffffffff) | (uint64_t)1023 << 52);
-    const int32_t e = (int32_t)(bits >> 52) - 1023;
-    *exponent = m > 1.4142135623730951 ? e + 1 : e;
-    return m > 1.4142135623730951 ? m / 2 : m;
-}
-
-/* The natural logarithm of m between the square roots of 1/2 and 2: with s = (m - 1) / (m + 1) the
- * power series 2 * (s + s^3 / 3 + s^5 / 5 ...) to s^17. */
-static inline double logarithm_of_mantissa(double m)
-{
-    const double s = (m - 1.0) / (m + 1.0);
-    const double z = s * s;
-    double sum = 1.0 / 17;
-    sum = sum * z + 1.0 / 15;
-    sum = sum * z + 1.0 / 13;
-    sum = sum * z + 1.0 / 11;
-    sum = sum * z + 1.0 / 9;
-    sum = sum * z + 1.0 / 7;
-    sum = sum * z + 1.0 / 5;
-    sum = sum * z + 1.0 / 3;
-    return 2.0 * s * (sum * z + 1.0);
-}
-
-/* The natural logarithm; minus infinity of 0, and no number below. */
-static inline float real_log(float x)
-{
-    if (x == 0.0f)
-        return float_of_bits(0xff800000);
-    if (!(x > 0.0f))
-        return float_of_bits(0x7fc00000);
-    if (x == float_of_bits(0x7f800000))
-        return x;
-    int32_t e;
-    const double m = normalize_double((double)x, &e);
-    return (float)(e * 0.6931471803691238 + (e * 1.9082149292705877e-10 +
-                                             logarithm_of_mantissa(m)));
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "float_of_bits"
+#include "bits_of_double"
+#include "double_of_bits"
+#include "normalize_double"
+#include "logarithm_of_mantissa"
+#include "real_log"
 
 /* The greatest whole number that is not above x. */
 static inline float real_floor(float x)

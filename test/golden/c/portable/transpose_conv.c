@@ -1,110 +1,13 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
- * extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* Like dot4, for taps outside the image, which all have the same value. */
-BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
-{
-    for (; n > 0; n--) {
-        const int32_t word = *w++;
-        acc[0] += value * (int8_t)word;
-        acc[1] += value * (int8_t)(word >> 8);
-        acc[2] += value * (int8_t)(word >> 16);
-        acc[3] += value * (word >> 24);
-    }
-}
-
-/* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
- * output channels, lane 0 lowest. One load and six shifts give four signed bytes; separate signed
- * byte loads would take an index register and two cycles each. */
-BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
-{
-    int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    for (const int8_t *const end = x + n; x != end; x++) {
-        const int32_t value = *x;
-        const int32_t word = *w++;
-        acc0 += value * (int8_t)word;
-        acc1 += value * (int8_t)(word >> 8);
-        acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
-    }
-    acc[0] = acc0;
-    acc[1] = acc1;
-    acc[2] = acc2;
-    acc[3] = acc3;
-}
-
-/* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
-
-/* The int8 output of a scaled accumulator. */
-static inline int8_t to_int8(int32_t scaled, const struct output *output)
-{
-    const int32_t min = output->min, max = output->max;
-    return (int8_t)((scaled < min ? min : scaled > max ? max : scaled) + output->zero_point);
-}
-
-/* floor((x * m + nudge * 2^16) / 2^31) for any int32 x, 0 <= m < 2^31, nudge <= 2^14, without a
- * 64-bit product. With x = xh * 2^16 + xl and m = mh * 2^16 + ml (xl, ml, mh >= 0), x * m / 2^16
- * is
- *     xh * mh * 2^16 + xh * ml + xl * mh + xl * ml / 2^16
- * The part that the last floor drops cannot carry, since the nudge is a multiple of 2^16. xh * ml
- * fits an int32, but its sum with xl * mh may not, so its upper part is taken first; the rest
- * stays below 65535 * 32767 + 65534 + 32767 + 2^14 < 2^32. (>> of a negative int32 is arithmetic.)
- */
-static inline int32_t multiply_high(int32_t x, int32_t m, uint32_t nudge)
-{
-    const int32_t xh = x >> 16, xl = x & 0xffff;
-    const int32_t mh = m >> 16, ml = m & 0xffff;
-    const int32_t cross = xh * ml;
-    const uint32_t low = (uint32_t)xl * (uint32_t)ml >> 16;
-    const uint32_t middle = (uint32_t)(xl * mh) + low + ((uint32_t)cross & 0x7fffu) + nudge;
-    return 2 * (xh * mh) + (cross >> 15) + (int32_t)(middle >> 15);
-}
-
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite Micro does: the doubled high
- * half of the product, halves up, then a right shift, halves away from zero. A left shift wraps. */
-static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
-{
-    if (shift > 0)
-        x = (int32_t)((uint32_t)x << shift);
-    const int32_t y = multiply_high(x, multiplier, 1u << 14);
-    /* y + half - (y < 0), with the halving last, so it cannot overflow; ~shift is the shift minus
-     * one. */
-    return shift < 0 ? (((y + (y >> 31)) >> ~shift) + 1) >> 1 : y;
-}
-
-/* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
- * and shift of each lane. */
-BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
-                          const struct output *output)
-{
-    for (int32_t i = 0; i < output->lanes; i++, stage += 3)
-        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), output);
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "clip_taps"
+#include "pad4"
+#include "dot4"
+#include "output"
+#include "to_int8"
+#include "multiply_high"
+#include "requantize"
+#include "store4"
 
 struct conv2d_s8_args {
     const int32_t *weights;

@@ -1,19 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-void model_conv2d_0_routine(const void *in, void *out, const void *args);
-void model_conv2d_1_routine(const void *in, void *out, const void *args);
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
+#include "model_conv2d_0_routine"
 
 /* to[i] = a[i] + (b[i] << 16), i < n: a value of each of two pixels in one word. */
 static inline void pack_words(int32_t *to, const int8_t *a, const int8_t *b, int32_t n)

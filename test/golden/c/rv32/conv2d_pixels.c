@@ -1,194 +1,18 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
-
-/* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
-{
-#if defined(BONSAI_THUMB1)
-    if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
-        int8_t *const end = to + (n & ~15);
-        n &= 15;
-        __asm__ volatile("1: ldm %[from]!, {r4-r7}\n"
-                         "   stm %[to]!, {r4-r7}\n"
-                         "   cmp %[to], %[end]\n"
-                         "   bne 1b\n"
-                         : [to] "+l"(to), [from] "+l"(from)
-                         : [end] "l"(end)
-                         : "r4", "r5", "r6", "r7", "cc", "memory");
-    }
-#endif
-    for (; n > 0; n--)
-        *to++ = *from++;
-}
-
-struct input_window {
-    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
-};
-
-/* Copies the pixels under a window whose first tap is at (y, x); pixels outside the image are the
- * zero point. */
-BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
-                                 const struct input_window *window)
-{
-    const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
-    /* Taps per copy. */
-    const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
-    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
-        const int32_t iy = y + ky * window->dilation_h;
-        const int32_t is_inside = iy >= 0 && iy < window->in_h;
-        for (int32_t kx = 0, taps; kx < window->kernel_w; kx += taps) {
-            const int32_t ix = x + kx * dilation_w;
-            const int32_t left = window->kernel_w - kx < most ? window->kernel_w - kx : most;
-            if (is_inside && ix >= 0 && ix < in_w) {
-                taps = in_w - ix < left ? in_w - ix : left;
-                copy_bytes(to, image + (iy * in_w + ix) * in_c, taps * in_c);
-            } else {
-                taps = is_inside && ix < 0 && -ix < left ? -ix : left;
-                for (int32_t i = 0; i < taps * in_c; i++)
-                    to[i] = (int8_t)window->zero_point;
-            }
-            to += taps * in_c;
-        }
-    }
-}
-
-/* Packs n values of three pixels into two words each, a + 2^21 b and c + 2^11 b, 4 words apart.
- * Returns where the next ones go. */
-static inline int32_t *pack_triples_4(int32_t *to, const int8_t *a, const int8_t *b,
-                                      const int8_t *c, int32_t n)
-{
-    int32_t v;
-    for (; n >= 4; n -= 4) {
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 4;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 4;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 4;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 4;
-    }
-    for (; n > 0; n--) {
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 4;
-    }
-    return to;
-}
-
-/* Packs n values of three pixels into two words each, a + 2^21 b and c + 2^11 b, 2 words apart.
- * Returns where the next ones go. */
-static inline int32_t *pack_triples_2(int32_t *to, const int8_t *a, const int8_t *b,
-                                      const int8_t *c, int32_t n)
-{
-    int32_t v;
-    for (; n >= 4; n -= 4) {
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 2;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 2;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 2;
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 2;
-    }
-    for (; n > 0; n--) {
-        v = *b++;
-        *to = *a++ + v * (1 << 21);
-        to[1] = *c++ + v * (1 << 11);
-        to += 2;
-    }
-    return to;
-}
-
-/* Where the outputs of up to four channels go: the first one's for the first pixel, behind the last
- * one's, bytes from pixel to pixel, and the channels' constants. */
-struct block_outputs {
-    int8_t *y, *end;
-    int32_t step;
-    const int32_t *constants;
-};
-
-#if defined(__riscv_mul) && __riscv_xlen == 32
-#define BONSAI_RV32
-#endif
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* The lowest `bits` of a word, signed. */
-static inline int32_t lane_of(uint32_t word, int32_t bits)
-{
-    return (int32_t)(word << (32 - bits)) >> (32 - bits);
-}
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
-static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
-{
-    const int32_t a = lane_of(word0, 21);
-    const uint32_t low = (word0 - (uint32_t)a) >> 21;
-    const uint32_t rest = word1 - (low << 11);
-    const int32_t c = lane_of(rest, 22);
-    lanes[0] = a;
-    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
-    lanes[2] = c;
-}
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_THUMB1"
+#include "BONSAI_FRAMELESS"
+#include "copy_bytes"
+#include "input_window"
+#include "gather_window"
+#include "pack_triples_4"
+#include "pack_triples_2"
+#include "block_outputs"
+#include "BONSAI_RV32"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
+#include "lane_of"
+#include "lane_triple"
 
 #if !defined(BONSAI_RV32)
 /* multiply_block in C: `words` for the pixels of each tap. */
@@ -207,45 +31,10 @@ static void block_sums(const int8_t *w, const int32_t *x, int32_t *sums, int32_t
 }
 #endif
 
-/* An output channel: weights are multiplied by 2^scale, sums begin at `start`; those above zero are
- * raised by `lift`, and `zero` is the index of the zero point. */
-struct high_stage_lifted {
-    int32_t start, multiplier, first, last, scale, shift, lift, zero;
-};
-
-static inline struct high_stage_lifted read_stage_lifted(const int32_t *stage)
-{
-    return (struct high_stage_lifted){
-        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
-        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
-        .lift = stage[3], .zero = stage[4],
-    };
-}
-
-/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
- * first. */
-static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lifted *stage)
-{
-    if (sum >= 0)
-        sum += stage->lift;
-    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
-    index += stage->zero;
-    if ((uint32_t)index > (uint32_t)stage->last)
-        index = index < 0 ? 0 : stage->last;
-    return (int8_t)(index + stage->first);
-}
-
-/* Outputs of one channel of n pixels, `step` bytes apart. */
-static inline void high_outputs_lifted(int8_t *y, int32_t step, const int32_t *sums,
-                                       const int32_t *constants, int32_t n)
-{
-    const struct high_stage_lifted stage = read_stage_lifted(constants);
-    for (; n > 0; n--, y += step) {
-        const int32_t scaled = (int32_t)((uint32_t)stage.start +
-                                         ((uint32_t)*sums++ << stage.scale));
-        *y = high_output_lifted(scaled, &stage);
-    }
-}
+#include "high_stage_lifted"
+#include "read_stage_lifted"
+#include "high_output_lifted"
+#include "high_outputs_lifted"
 
 /* The outputs of up to four channels of 6 pixels: sums as multiply_block has them, then as
  * high_output scales them. */

@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* A channel of an image, rows of in_w values, to rows of `pitch` bytes. */
 static inline void copy_plane(int8_t *to, int32_t pitch, const int8_t *in, int32_t in_row,
@@ -32,20 +20,8 @@ static inline void copy_plane(int8_t *to, int32_t pitch, const int8_t *in, int32
     }
 }
 
-/* An output channel: weights are multiplied by 2^scale, sums begin at `start`; those above zero are
- * raised by `lift`, and `zero` is the index of the zero point. */
-struct high_stage_lifted {
-    int32_t start, multiplier, first, last, scale, shift, lift, zero;
-};
-
-static inline struct high_stage_lifted read_stage_lifted(const int32_t *stage)
-{
-    return (struct high_stage_lifted){
-        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
-        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
-        .lift = stage[3], .zero = stage[4],
-    };
-}
+#include "high_stage_lifted"
+#include "read_stage_lifted"
 
 static inline uint32_t row_of_taps(const int8_t *x, const uint32_t *w)
 {
@@ -53,18 +29,7 @@ static inline uint32_t row_of_taps(const int8_t *x, const uint32_t *w)
     return (uint32_t)a * w[0] + (uint32_t)b * w[1] + (uint32_t)c * w[2];
 }
 
-/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
- * first. */
-static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lifted *stage)
-{
-    if (sum >= 0)
-        sum += stage->lift;
-    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
-    index += stage->zero;
-    if ((uint32_t)index > (uint32_t)stage->last)
-        index = index < 0 ? 0 : stage->last;
-    return (int8_t)(index + stage->first);
-}
+#include "high_output_lifted"
 
 /* A column of outputs of 3x3 windows, two rows apart: a row of pixels is loaded once. */
 static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t *out,

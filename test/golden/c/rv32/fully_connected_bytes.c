@@ -1,53 +1,9 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* An output channel: weights are multiplied by 2^scale, sums begin at `start`; those above zero are
- * raised by `lift`, and `zero` is the index of the zero point. */
-struct high_stage_lifted {
-    int32_t start, multiplier, first, last, scale, shift, lift, zero;
-};
-
-static inline struct high_stage_lifted read_stage_lifted(const int32_t *stage)
-{
-    return (struct high_stage_lifted){
-        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
-        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
-        .lift = stage[3], .zero = stage[4],
-    };
-}
-
-/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
- * first. */
-static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lifted *stage)
-{
-    if (sum >= 0)
-        sum += stage->lift;
-    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
-    index += stage->zero;
-    if ((uint32_t)index > (uint32_t)stage->last)
-        index = index < 0 ? 0 : stage->last;
-    return (int8_t)(index + stage->first);
-}
-
-/* The output of a sum; moves on to the next channel's constants. */
-static inline int8_t sum_output_lifted(uint32_t sum, const int32_t **constants)
-{
-    const struct high_stage_lifted stage = read_stage_lifted(*constants);
-    *constants += 5;
-    return high_output_lifted((int32_t)((uint32_t)stage.start + (sum << stage.scale)), &stage);
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "high_stage_lifted"
+#include "read_stage_lifted"
+#include "high_output_lifted"
+#include "sum_output_lifted"
 
 /* Eight output channels at a time, two in a word: packed sums of a run of taps a, of all taps s,
  * their upper lanes h. Each run has left 2^15 in the lower lane, so that the upper one is exact.

@@ -1,16 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
 
 /* The mean of `count` bytes with 128 added to each, rounded halves away from zero: n / count with
  * n < 2^16, by a 24-bit reciprocal that is exact for count <= 257. */

@@ -1,53 +1,9 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* The lowest `bits` of a word, signed. */
-static inline int32_t lane_of(uint32_t word, int32_t bits)
-{
-    return (int32_t)(word << (32 - bits)) >> (32 - bits);
-}
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
-static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
-{
-    const int32_t a = lane_of(word0, 21);
-    const uint32_t low = (word0 - (uint32_t)a) >> 21;
-    const uint32_t rest = word1 - (low << 11);
-    const int32_t c = lane_of(rest, 22);
-    lanes[0] = a;
-    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
-    lanes[2] = c;
-}
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_THUMB1"
+#include "BONSAI_FRAMELESS"
+#include "lane_of"
+#include "lane_triple"
 
 #if !defined(BONSAI_THUMB1)
 /* multiply_pairs and multiply_triples in C. Inlined, so that `triples` and `words` (5 or 6) are
@@ -231,54 +187,7 @@ BONSAI_SHARED BONSAI_FRAMELESS const int32_t *multiply_triples(const int8_t *x, 
 #endif
 }
 
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
- * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
- * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
- * offset, as proved. */
-BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
-                                                 const int32_t *stage, int32_t n)
-{
-    int8_t *const end = y + n;
-#if defined(BONSAI_THUMB1)
-    __asm__ volatile(".syntax unified\n"
-                     "1: ldm %[sums]!, {r4}\n"
-                     "   ldm %[stage]!, {r5, r6}\n"
-                     "   cmp r4, r5\n"
-                     "   bhi 2f\n"
-                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
-                     "   muls r5, r4\n"
-                     "   lsrs r5, r6\n"
-                     "   muls r4, r3\n"
-                     "   adds r4, r5\n"
-                     "   adds r4, r7\n"
-                     "   lsrs r4, #24\n"
-                     "   strb r4, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "   b 4f\n"
-                     "2: adds %[stage], #16\n"
-                     "   cmp r4, #0\n"
-                     "   blt 3f\n"
-                     "   lsrs r6, #8\n"
-                     "3: strb r6, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "4:\n"
-                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
-                     : [end] "h"(end)
-                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
-#else
-    for (; y != end; stage += 6) {
-        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
-        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
-        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
-        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
-        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
-    }
-#endif
-}
+#include "rescale_sums"
 
 struct conv2d_s8_swar_args {
     const int32_t *stage;

@@ -1,97 +1,10 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* Packs n values of three pixels into two words each, a + 2^21 b and c + 2^11 b, `step` words
- * apart. */
-BONSAI_SHARED void pack_pixels(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c,
-                               int32_t n, int32_t step)
-{
-#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
-    if ((((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) & 3) == 0 && n >= 4) {
-        const int8_t *const end = a + (n & ~3);
-        n &= 3;
-        __asm__ volatile(".syntax unified\n"
-                         "1: ldm %[a]!, {r2}\n"
-                         "mov r5, %[b]\n ldm r5!, {r3}\n mov %[b], r5\n"
-                         "mov r5, %[c]\n ldm r5!, {r4}\n mov %[c], r5\n"
-                         "lsls r5, r3, #24\n asrs r5, #24\n lsls r5, #21\n"
-                         "lsls r6, r2, #24\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
-                         "lsls r6, r4, #24\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
-                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
-                         "lsls r5, r3, #16\n asrs r5, #24\n lsls r5, #21\n"
-                         "lsls r6, r2, #16\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
-                         "lsls r6, r4, #16\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
-                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
-                         "lsls r5, r3, #8\n asrs r5, #24\n lsls r5, #21\n"
-                         "lsls r6, r2, #8\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
-                         "lsls r6, r4, #8\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
-                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
-                         "lsls r5, r3, #0\n asrs r5, #24\n lsls r5, #21\n"
-                         "lsls r6, r2, #0\n asrs r6, #24\n adds r6, r5\n str r6, [%[to]]\n"
-                         "lsls r6, r4, #0\n asrs r6, #24\n asrs r5, #10\n adds r6, r5\n"
-                         "str r6, [%[to], #4]\n add %[to], %[step]\n"
-                         "cmp %[a], %[end]\n"
-                         "bne 1b\n"
-                         : [to] "+l"(to), [a] "+l"(a), [b] "+h"(b), [c] "+h"(c)
-                         : [end] "h"(end), [step] "h"(step * 4)
-                         : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
-    }
-#endif
-    for (; n > 0; n--, to += step) {
-        const uint32_t shared = (uint32_t)*b++ << 11;
-        to[0] = (int32_t)((uint32_t)*a++ + (shared << 10));
-        to[1] = (int32_t)((uint32_t)*c++ + shared);
-    }
-}
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* The lowest `bits` of a word, signed. */
-static inline int32_t lane_of(uint32_t word, int32_t bits)
-{
-    return (int32_t)(word << (32 - bits)) >> (32 - bits);
-}
-#endif
-
-#if !defined(BONSAI_THUMB1)
-/* Lanes of 32-bit accumulators. A pair is one word, a + 2^16 b. A triple is two words, a + 2^21 b
- * and c + 2^11 b: the first has the low 11 bits of b, the second the other bits. */
-static inline void lane_triple(int32_t lanes[3], uint32_t word0, uint32_t word1)
-{
-    const int32_t a = lane_of(word0, 21);
-    const uint32_t low = (word0 - (uint32_t)a) >> 21;
-    const uint32_t rest = word1 - (low << 11);
-    const int32_t c = lane_of(rest, 22);
-    lanes[0] = a;
-    lanes[1] = (int32_t)low + ((int32_t)(rest - (uint32_t)c) >> 11);
-    lanes[2] = c;
-}
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_THUMB1"
+#include "pack_pixels"
+#include "BONSAI_FRAMELESS"
+#include "lane_of"
+#include "lane_triple"
 
 #if !defined(BONSAI_THUMB1)
 /* multiply_pixels in C. Inlined, so that `words` (2, 4 or 6) is a constant and the accumulators
@@ -257,58 +170,7 @@ BONSAI_SHARED BONSAI_FRAMELESS void multiply_pixels_3(const int32_t *w, const in
 #endif
 }
 
-/* int8 outputs of one channel of n > 0 pixels, `step` bytes apart, by two 32-bit multiplications
- * each. `stage` holds the bias, top, the outputs for sums below 0 (low byte) and above top (next
- * byte), and high, low, shift and offset. A sum a within 0 ... top becomes the upper byte of a *
- * high + (a * low >> shift) + offset, as proved. */
-BONSAI_SHARED BONSAI_FRAMELESS void rescale_pixels(int8_t *y, int32_t step, const int32_t *sums,
-                                                   const int32_t *stage, int32_t n)
-{
-    const int32_t *const end = sums + n;
-#if defined(BONSAI_THUMB1) && !defined(__OPTIMIZE_SIZE__)
-    /* With -Os GCC neither allocates high registers nor saves clobbered ones. */
-    __asm__ volatile(".syntax unified\n"
-                     "   ldm %[stage]!, {r3, r4, r5}\n"
-                     "   mov r8, r4\n"
-                     "   mov r9, r5\n"
-                     "   mov r10, r3\n"
-                     "   ldm %[stage]!, {r3, r4, r5, r6}\n"
-                     "1: ldm %[sums]!, {r7}\n"
-                     "   add r7, r10\n"
-                     "   cmp r7, r8\n"
-                     "   bhi 3f\n"
-                     "   movs %[stage], r7\n"
-                     "   muls %[stage], r4\n"
-                     "   lsrs %[stage], r5\n"
-                     "   muls r7, r3\n"
-                     "   adds r7, %[stage]\n"
-                     "   adds r7, r6\n"
-                     "   lsrs r7, #24\n"
-                     "2: strb r7, [%[y]]\n"
-                     "   add %[y], %[step]\n"
-                     "   cmp %[sums], %[end]\n"
-                     "   bne 1b\n"
-                     "   b 5f\n"
-                     "3: mov %[stage], r9\n"
-                     "   cmp r7, #0\n"
-                     "   blt 4f\n"
-                     "   lsrs %[stage], #8\n"
-                     "4: movs r7, %[stage]\n"
-                     "   b 2b\n"
-                     "5:\n"
-                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
-                     : [end] "h"(end), [step] "h"(step)
-                     : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
-#else
-    for (; sums != end; y += step) {
-        const uint32_t a = (uint32_t)*sums++ + (uint32_t)stage[0], top = (uint32_t)stage[1];
-        const uint32_t low = a * (uint32_t)stage[4] >> stage[5];
-        const uint32_t inside = (a * (uint32_t)stage[3] + low + (uint32_t)stage[6]) >> 24;
-        const int32_t outside = (int32_t)a < 0 ? stage[2] : stage[2] >> 8;
-        *y = a > top ? (int8_t)outside : (int8_t)inside;
-    }
-#endif
-}
+#include "rescale_pixels"
 
 /* 6 pixels at a time, three in two words: an int8 weight multiplies each word once.
  * The last pixels are computed three at a time; missing ones repeat others and are not stored. The

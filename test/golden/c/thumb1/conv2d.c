@@ -1,32 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-void model_conv2d_0_routine(const void *in, void *out, const void *args);
-void model_conv2d_1_routine(const void *in, void *out, const void *args);
-
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
+#include "model_conv2d_0_routine"
+#include "BONSAI_THUMB1"
+#include "BONSAI_FRAMELESS"
 
 /* to[i] = a[i] + (b[i] << 16), i < n: one value of each of two pixels per word. */
 BONSAI_SHARED BONSAI_FRAMELESS void pack_pair(int32_t *to, const int8_t *a, const int8_t *b,

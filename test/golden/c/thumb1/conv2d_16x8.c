@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* What store_byte_rows multiplies by, and what makes outputs of the sums: of each row a multiplier
  * and a shift. There are four rows at least. Assembly reads the fields at fixed offsets. */
@@ -22,28 +10,9 @@ struct byte_rows {
     int32_t low, high; /* Bounds of an output. */
 };
 
-/* Restricts the taps *first to *end - 1 of a window that begins at `origin` to those inside [0,
- * extent). */
-static inline void clip_taps(int32_t origin, int32_t dilation, int32_t extent, int32_t *first,
-                             int32_t *end)
-{
-    while (*first < *end && origin + *first * dilation < 0)
-        ++*first;
-    while (*first < *end && origin + (*end - 1) * dilation >= extent)
-        --*end;
-}
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "clip_taps"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 /* The sums of `groups` of four rows over one vector x of int16. Of each group `w` has the four
  * values from which S0 to S3 begin, then for each of `steps` steps of four elements a word for
@@ -133,16 +102,7 @@ static const int32_t *dot_byte_rows(int32_t *sums, const void *x, const int32_t 
 
 #endif
 
-/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
- * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
- * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
- * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
-static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
-{
-    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
-    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
-    return (upper + (1 << (shift - 1))) >> shift;
-}
+#include "requantize_reduced"
 
 /* The outputs of all rows by one vector x, the sums of dot_byte_rows as requantize_reduced scales
  * them. The last four rows may overlap those before. The last bit that a shift loses is the carry:

@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* Lines of one channel of a depthwise convolution, for compute_lines. Addresses, offsets and steps
  * are in bytes. Assembly reads the fields at fixed offsets. */
@@ -65,17 +53,8 @@ static inline uint32_t *fill_words(uint32_t *to, int32_t word, int32_t n)
     return to;
 }
 
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 /* How lines of one channel are packed. A word holds a pixel in its lower half and the pixel `lane`
  * bytes after it in the upper half. A line has `before` words of padding, `upper` words with only

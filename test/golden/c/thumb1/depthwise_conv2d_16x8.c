@@ -1,55 +1,9 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* How compute_pairs walks over an image. `runs` holds eight words per run of pairs. The first has
- * four bytes: the first tap inside the image, lines of taps, taps per line, and half the bytes of
- * the unrolled taps to skip at first; or it is 1 if the taps are those of the previous run. Then,
- * in bytes: the first window's first pixel; the first output; the distance from the first to the
- * second window of a pair, and of their outputs; from the first pair of a line to its end; and
- * from there to the next line of outputs. Last, twice the number of lines, plus 1 if they are
- * columns. A word of 0 ends the runs. Assembly reads the fields at fixed offsets. */
-struct window_pairs {
-    const int32_t *runs;
-    int32_t *list; /* Room for an offset and a weight per tap, and four words. */
-    int32_t tap_step, line_step, kernel_w, zero_point; /* Bytes from tap to tap. */
-    int32_t right, out_right, down, out_down; /* Bytes from window to window, output to output. */
-    int32_t channels, siblings, taps; /* Outputs: all, and per input channel; weights of each. */
-};
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
-
-/* (x * multiplier + half) >> (shift + 16), for a multiplier of 15 bits and 1 <= shift <= 30: the
- * rounding of TensorFlow Lite's 64-bit accumulators, here in 32 bits. With x = h * 2^16 + l the
- * product is h * multiplier * 2^16 + l * multiplier, and half is a multiple of 2^16, so the lower
- * 16 bits of the product change nothing. |h * multiplier| < 2^30, l * multiplier < 2^31. */
-static inline int32_t requantize_reduced(int32_t x, int32_t multiplier, int32_t shift)
-{
-    const uint32_t low = ((uint32_t)x & 0xffff) * (uint32_t)multiplier;
-    const int32_t upper = (x >> 16) * multiplier + (int32_t)(low >> 16);
-    return (upper + (1 << (shift - 1))) >> shift;
-}
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "window_pairs"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
+#include "requantize_reduced"
 
 /* One output channel of int16 after the other, run after run. For each channel `stage` holds the
  * initial sum, the multiplier and the shift of requantize_reduced, and the bounds of outputs. The

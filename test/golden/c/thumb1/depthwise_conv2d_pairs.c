@@ -1,44 +1,8 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* How compute_pairs walks over an image. `runs` holds eight words per run of pairs. The first has
- * four bytes: the first tap inside the image, lines of taps, taps per line, and half the bytes of
- * the unrolled taps to skip at first; or it is 1 if the taps are those of the previous run. Then,
- * in bytes: the first window's first pixel; the first output; the distance from the first to the
- * second window of a pair, and of their outputs; from the first pair of a line to its end; and
- * from there to the next line of outputs. Last, twice the number of lines, plus 1 if they are
- * columns. A word of 0 ends the runs. Assembly reads the fields at fixed offsets. */
-struct window_pairs {
-    const int32_t *runs;
-    int32_t *list; /* Room for an offset and a weight per tap, and four words. */
-    int32_t tap_step, line_step, kernel_w, zero_point; /* Bytes from tap to tap. */
-    int32_t right, out_right, down, out_down; /* Bytes from window to window, output to output. */
-    int32_t channels, siblings, taps; /* Outputs: all, and per input channel; weights of each. */
-};
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "window_pairs"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 /* One output channel after the other, run after run. For each channel `stage` holds the initial
  * sum, low, high, top, offset and the outputs for sums below 0 (low byte) and above top (next

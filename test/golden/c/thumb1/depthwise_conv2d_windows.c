@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* Rows of as many bytes as there are channels, tap after tap: of x and of the weights. */
 struct output_taps {
@@ -21,81 +9,13 @@ struct output_taps {
     int32_t second;       /* 1, or 0: both channels of a pair are the first, which is stored. */
 };
 
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
-
-/* Copies n bytes, by words if both pointers are aligned. */
-BONSAI_SHARED BONSAI_FRAMELESS void copy_bytes(int8_t *to, const int8_t *from, int32_t n)
-{
-#if defined(BONSAI_THUMB1)
-    if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0 && n >= 16) {
-        int8_t *const end = to + (n & ~15);
-        n &= 15;
-        __asm__ volatile("1: ldm %[from]!, {r4-r7}\n"
-                         "   stm %[to]!, {r4-r7}\n"
-                         "   cmp %[to], %[end]\n"
-                         "   bne 1b\n"
-                         : [to] "+l"(to), [from] "+l"(from)
-                         : [end] "l"(end)
-                         : "r4", "r5", "r6", "r7", "cc", "memory");
-    }
-#endif
-    for (; n > 0; n--)
-        *to++ = *from++;
-}
-
-struct input_window {
-    int32_t in_h, in_w, in_c, kernel_h, kernel_w, dilation_h, dilation_w, zero_point;
-};
-
-/* Copies the pixels under a window whose first tap is at (y, x); pixels outside the image are the
- * zero point. */
-BONSAI_SHARED void gather_window(int8_t *to, const int8_t *image, int32_t y, int32_t x,
-                                 const struct input_window *window)
-{
-    const int32_t in_w = window->in_w, in_c = window->in_c, dilation_w = window->dilation_w;
-    /* Taps per copy. */
-    const int32_t most = dilation_w == 1 ? window->kernel_w : 1;
-    for (int32_t ky = 0; ky < window->kernel_h; ky++) {
-        const int32_t iy = y + ky * window->dilation_h;
-        const int32_t is_inside = iy >= 0 && iy < window->in_h;
-        for (int32_t kx = 0, taps; kx < window->kernel_w; kx += taps) {
-            const int32_t ix = x + kx * dilation_w;
-            const int32_t left = window->kernel_w - kx < most ? window->kernel_w - kx : most;
-            if (is_inside && ix >= 0 && ix < in_w) {
-                taps = in_w - ix < left ? in_w - ix : left;
-                copy_bytes(to, image + (iy * in_w + ix) * in_c, taps * in_c);
-            } else {
-                taps = is_inside && ix < 0 && -ix < left ? -ix : left;
-                for (int32_t i = 0; i < taps * in_c; i++)
-                    to[i] = (int8_t)window->zero_point;
-            }
-            to += taps * in_c;
-        }
-    }
-}
-
-/* A field lies where the assembly below reads it. */
-#define BONSAI_PLACE(type, field, bytes) \
-    __extension__ _Static_assert(offsetof(struct type, field) == bytes, #field)
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_THUMB1"
+#include "BONSAI_FRAMELESS"
+#include "copy_bytes"
+#include "input_window"
+#include "gather_window"
+#include "BONSAI_PLACE"
+#include "BONSAI_NAKED"
 
 /* int8 outputs of pairs of channels: their products over all taps from `starts` on, each by two
  * 32-bit multiplications. Of each channel `stage` has top, the outputs below 0 (low byte) and above

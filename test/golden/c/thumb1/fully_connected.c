@@ -1,25 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-
-/* A function of assembly alone. GCC would copy one for calls with constant arguments, and pass the
- * copy fewer of them. */
-#if defined(__clang__)
-#define BONSAI_NAKED static __attribute__((naked, noinline))
-#else
-#define BONSAI_NAKED static __attribute__((naked, noinline, noclone))
-#endif
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
+#include "BONSAI_NAKED"
 
 /* sums[c] = starts[c] + the dot product of a row and the weights of channel c < channels. The row
  * is `words` words, x0 to x3 each. For every word of it `w` holds two: w2 + (w0 << 16) and w3 + (w1
@@ -95,67 +76,9 @@ static void dot_row(int32_t *sums, const int8_t *row, const int32_t *w, const in
 
 #endif
 
-/* Assembly for Armv6-M that needs r7, which is the frame pointer of clang and of unoptimized
- * code. */
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__clang__)
-#define BONSAI_THUMB1
-#endif
-
-/* A function whose assembly needs r7 keeps no frame pointer there, whatever the options say. */
-#if defined(BONSAI_THUMB1)
-#define BONSAI_FRAMELESS __attribute__((optimize("omit-frame-pointer")))
-#else
-#define BONSAI_FRAMELESS
-#endif
-
-/* int8 outputs of n > 0 sums, by two 32-bit multiplications each. For each channel `stage` holds
- * top, the outputs for sums below 0 (low byte) and above top (next byte), and high, low, shift and
- * offset. A sum a within 0 ... top becomes the upper byte of a * high + (a * low >> shift) +
- * offset, as proved. */
-BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
-                                                 const int32_t *stage, int32_t n)
-{
-    int8_t *const end = y + n;
-#if defined(BONSAI_THUMB1)
-    __asm__ volatile(".syntax unified\n"
-                     "1: ldm %[sums]!, {r4}\n"
-                     "   ldm %[stage]!, {r5, r6}\n"
-                     "   cmp r4, r5\n"
-                     "   bhi 2f\n"
-                     "   ldm %[stage]!, {r3, r5, r6, r7}\n"
-                     "   muls r5, r4\n"
-                     "   lsrs r5, r6\n"
-                     "   muls r4, r3\n"
-                     "   adds r4, r5\n"
-                     "   adds r4, r7\n"
-                     "   lsrs r4, #24\n"
-                     "   strb r4, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "   b 4f\n"
-                     "2: adds %[stage], #16\n"
-                     "   cmp r4, #0\n"
-                     "   blt 3f\n"
-                     "   lsrs r6, #8\n"
-                     "3: strb r6, [%[y]]\n"
-                     "   adds %[y], #1\n"
-                     "   cmp %[y], %[end]\n"
-                     "   bne 1b\n"
-                     "4:\n"
-                     : [y] "+l"(y), [sums] "+l"(sums), [stage] "+l"(stage)
-                     : [end] "h"(end)
-                     : "r3", "r4", "r5", "r6", "r7", "cc", "memory");
-#else
-    for (; y != end; stage += 6) {
-        const uint32_t a = (uint32_t)*sums++, top = (uint32_t)stage[0];
-        const uint32_t low = a * (uint32_t)stage[3] >> stage[4];
-        const uint32_t inside = (a * (uint32_t)stage[2] + low + (uint32_t)stage[5]) >> 24;
-        const int32_t outside = (int32_t)a < 0 ? stage[1] : stage[1] >> 8;
-        *y++ = a > top ? (int8_t)outside : (int8_t)inside;
-    }
-#endif
-}
+#include "BONSAI_THUMB1"
+#include "BONSAI_FRAMELESS"
+#include "rescale_sums"
 
 struct fully_connected_s8_thumb1_args {
     const int32_t *stage;

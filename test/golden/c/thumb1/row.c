@@ -1,18 +1,6 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
-void model_fully_connected_0_routine(const void *in, void *out, const void *args);
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED, another 2"
+#include "model_fully_connected_0_routine"
 
 /* The routine, which is the nonzero weights as code, adds up each channel's products, and stores
  * its output. */

@@ -1,17 +1,5 @@
-/* The place of constant tables: define it as your compiler's section attribute. Empty: .rodata. */
-#ifndef BONSAI_FLASH
-#define BONSAI_FLASH
-#endif
-
-/* A helper that kernels share: never inlined, so that its loop has all registers. */
-#ifndef BONSAI_SHARED
-#ifdef __GNUC__
-#define BONSAI_SHARED static __attribute__((noinline))
-#else
-#define BONSAI_SHARED static
-#endif
-#endif
-
+#include "BONSAI_FLASH"
+#include "BONSAI_SHARED"
 
 /* Products of a window's row. */
 static inline uint32_t row_by_taps(const int32_t *taps, uint32_t a, uint32_t b, uint32_t c)
