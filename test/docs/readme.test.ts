@@ -62,13 +62,13 @@ describe('README: what you get', () => {
     needs(this, compiler);
     const folder = await here.built();
     const main = here.place('main.c');
-    const code = blockWith('_Alignas(');
+    const code = blockWith('KWS_ARENA(');
     const features = 'static int8_t features[KWS_INPUT_0_BYTES];';
     const [memory = '', ...statements] = code.trimEnd().split('\n');
     const lines = ['#include <string.h>', '#include "kws.h"', features, memory];
     const body = ['int main(void) {', ...statements, 'return scores[0];', '}'];
     writeFileSync(main, `${[...lines, ...body].join('\n')}\n`);
-    const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-O1', '-fomit-frame-pointer', '-Wall'];
+    const flags = ['-mcpu=cortex-m0plus', '-mthumb', '-O1', '-fno-omit-frame-pointer', '-Wall'];
     const libc = ['-isystem', join(folder, 'firmware/port/common/libc'), '-I', folder];
     const compile = (source: string, standard: string) => {
       const object = `${here.place(standard)}.o`;
@@ -76,7 +76,7 @@ describe('README: what you get', () => {
       execFileSync(compiler, [...flags, ...libc, ...rest]);
       return object;
     };
-    compile(main, 'c11');
+    for (const standard of ['c99', 'c11']) compile(main, standard);
     const symbols = execFileSync(compiler.replace(/gcc$/, 'nm'), [
       ...['-u', compile(join(folder, 'kws.c'), 'c99')],
     ]).toString();
