@@ -16,7 +16,7 @@
  *
  * VMLADAVA accumulates in even registers only. Eight registers hold the sums; all else that the
  * loop needs is loaded into fixed registers, which leaves the compiler three, or two where it keeps
- * a frame pointer. */
+ * a frame pointer. It is volatile since no operand says that it reads the patches. */
 #if defined(BONSAI_MVE)
 BONSAI_PLACE(patches, vectors, 0);
 BONSAI_PLACE(patches, x, 4);
@@ -29,7 +29,7 @@ static inline void dot_lanes_pair_int16(lanes4 *a, lanes4 *b, const struct patch
     const int8_t *w = *weights;
     const int32_t *biases = *stage;
     register const struct patches *r1 __asm__("r1") = patches;
-    __asm__("ldm %[r1], {r1, r9, r11}\n\t"
+    __asm__ volatile("ldm %[r1], {r1, r9, r11}\n\t"
             "add r11, r9\n\t"
             "ldm %[biases], {r0, r2, r4, r6}\n\t"
             "ldm %[biases]!, {r8, r10, r12, lr}\n"
