@@ -25,6 +25,8 @@ wait "$lint"
 # Tests write and sync thousands of small files: in memory, where it has room and programs may run.
 if [ -z "${TMPDIR:-}" ] && memory=$(mktemp -d /dev/shm/bonsaic-test-XXXXXX 2>/dev/null); then
   trap 'rm -rf "$memory"' EXIT
+  # As /tmp is: some tests run a program as another user.
+  chmod 1777 "$memory"
   cp "$(type -P true)" "$memory/true"
   free=$(df --output=avail -k "$memory" | tail -n 1)
   if [ "$free" -ge 2000000 ] && "$memory/true"; then export TMPDIR=$memory; fi
