@@ -48,6 +48,11 @@ describe('lines of C', () => {
       expected: `    "${'mov r0, r1\\n '.repeat(6)}mov r0, r1\\n"\n    "mov r0, r1\\n bx lr\\n"`,
     },
     {
+      edge: 'a macro keeps its lines',
+      text: `#define ${long(60)}(name) \\\n    int8_t name[${long(20)}] \\\n    f(a * 1)\na = b * 1;`,
+      expected: `#define ${long(60)}(name) \\\n    int8_t name[${long(20)}] \\\n    f(a * 1)\na = b;`,
+    },
+    {
       edge: "a comment's end stays with its last word",
       text: `/* ${long(91)} ab. */`,
       expected: `/* ${long(91)}\n * ab. */`,

@@ -35,8 +35,14 @@ function commentLength(lines: readonly string[], i: number): number {
   return isAlone ? end + 1 - i : 0;
 }
 
-/** Number of lines until the brackets that line i opens are closed, if they contain only code. */
+/**
+ * Number of lines until the brackets that line i opens are closed, if they contain only code; of a macro,
+ * until its last line.
+ */
 function statementLength(lines: readonly string[], i: number): number {
+  if (lines[i]?.startsWith('#')) {
+    return lines.slice(i).findIndex((line) => !line.endsWith('\\')) + 1 || lines.length - i;
+  }
   let depth = 0;
   for (let end = i; end < lines.length; end++) {
     const line = lines[end] as string;
