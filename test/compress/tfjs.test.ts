@@ -22,7 +22,7 @@ describe('models of TensorFlow.js in int8', () => {
     it(`${name}: outputs in int8 are those in float but for a few steps`, async () => {
       const { tf } = await loadBackend('wasm');
       const read = (file: string) =>
-        readFileSync(new URL(`../import/tfjs-graph/${name}/${file}`, import.meta.url));
+        readFileSync(new URL(`../formats/tfjs-graph/${name}/${file}`, import.meta.url));
       const options = { name, where: name, rounding: 'tflm', beside: read } as const;
       const module = importModel(read('model.json'), options);
       const graph = separated(floatGraph(module));

@@ -81,7 +81,10 @@ describe('README: what you get', () => {
       ...['-u', compile(join(folder, 'kws.c'), 'c99')],
     ]).toString();
     const claimed = codeIn(between('with at most', 'of the C library'));
-    for (const [name] of symbols.matchAll(/\w+$/gm)) expect(claimed).to.include(name);
+    for (const [name] of symbols.matchAll(/\w+$/gm)) {
+      // What kws_weights.S defines, if there is one.
+      if (!name.startsWith('kws_')) expect(claimed).to.include(name);
+    }
   });
 
   it('its bonsaic.json is one, by which run does all of it', async function () {
