@@ -72,7 +72,7 @@ describe('a code of pairs', () => {
 
   it('is the one that kernels have', () => {
     const text = readFileSync('templates/kernels/portable/support/coded_pairs.hbs', 'utf8');
-    const words = [...text.matchAll(/0x[0-9a-f]{8},/g)].map(([word]) => Number.parseInt(word, 16));
+    const words = [...text.matchAll(/0x[0-9a-f]{8}u,/g)].map(([word]) => Number.parseInt(word, 16));
     expect(words).to.deep.equal([...pairTable()]);
   });
 });
