@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { includesWord, isSame, joined, latin1, sha256 } from '../src/bytes.js';
 import { fileName, folderOf, stemOf } from '../src/paths.js';
+import { runs } from './support/runs.js';
 
 const bytes = fc.uint8Array({ maxLength: 20_000 });
 const { concat, from } = Buffer;
@@ -20,7 +21,7 @@ describe('bytes', () => {
         expect(isSame(a, b)).to.equal(from(a).equals(b));
         expect(isSame(a, Uint8Array.from(a))).to.equal(true);
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

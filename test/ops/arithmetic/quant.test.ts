@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { render } from '../../../src/boards/project/templates.js';
+import { packageTemplates } from '../../../src/boards/project/templates.js';
+import { Composition } from '../../../src/compiler/codegen/templates.js';
 import {
   frexp,
   type Multiplier,
@@ -134,11 +135,12 @@ describe('fixed point', () => {
 async function inC(
   cases: readonly (readonly [x: number, multiplier: number, shift: number])[],
 ): Promise<[double: Int32Array, single: Int32Array]> {
-  const helpers = ['multiply_high', 'requantize', 'requantize_single'];
+  const composition = new Composition(packageTemplates());
+  for (const name of ['requantize', 'requantize_single']) composition.use(`portable/${name}`);
   const source = `
 #include <stdint.h>
 #include <stdio.h>
-${helpers.map((name) => render(`kernels/portable/support/${name}`, {})).join('\n')}
+${composition.helpers.join('\n')}
 int main(void)
 {
     int32_t in[3];

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { render } from '../../../src/boards/project/templates.js';
+import { packageTemplates } from '../../../src/boards/project/templates.js';
+import { Composition } from '../../../src/compiler/codegen/templates.js';
 import { multiplyByQuantizedMultiplier } from '../../../src/compiler/ops/arithmetic/quant.js';
 import { execute } from '../../support/execute.js';
 import { Random } from '../../support/module.js';
@@ -30,7 +31,9 @@ describe('scale_operand in C', () => {
         Array.from({ length: 511 }, (_, i) => [i - 255, multiplier, shift] as const),
       ),
     );
-    const text = `#include <stdint.h>\n#include <stdio.h>\n${render('kernels/portable/support/scale_operand', {})}${main}`;
+    const composition = new Composition(packageTemplates());
+    composition.use('portable/scale_operand');
+    const text = `#include <stdint.h>\n#include <stdio.h>\n${composition.helpers.join('\n')}${main}`;
     const output = await inTemporaryDirectory(async (directory) => {
       const path = join(directory, 'main');
       writeFileSync(`${path}.c`, text);
