@@ -616,6 +616,13 @@ const rows: readonly Row[] = [
     /NCHW/,
   ],
   [
+    'graph: a text that is not base64',
+    graphModel,
+    attr(4, { data_format: { s: 'NHW%' } }),
+    'corrupt-model',
+    /data_format/,
+  ],
+  [
     'graph: strides over the batch',
     graphModel,
     attr(4, { strides: { list: { i: ['2', '1', '1', '1'] } } }),

@@ -101,7 +101,11 @@ function attrsOf(fields: Fields): NodeAttrs {
 
 function textOf(found: unknown, wrong: () => BonsaiError): string {
   if (typeof found !== 'string') throw wrong();
-  return atob(found);
+  try {
+    return atob(found);
+  } catch {
+    throw wrong();
+  }
 }
 
 /** @throws BonsaiError 'bad-graph' */
