@@ -6,6 +6,7 @@ export const tables = {
   models: 'docs/tables/models.md',
   operators: 'docs/tables/operators.md',
   sparsity: 'docs/tables/sparsity.md',
+  variants: 'docs/tables/variants.md',
 } as const;
 
 /** Where the text between the marks of a section begins and ends. */

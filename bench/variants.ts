@@ -24,7 +24,7 @@ import { noKernel, type Plan, type PlanStep } from '../src/compiler/plan/types.j
 import { makeRandom } from '../src/compress/random.js';
 import { BonsaiError } from '../src/errors.js';
 import { load } from '../src/pipeline.js';
-import { replaceSection } from './document.js';
+import { replaceSection, tables } from './document.js';
 import { operatorGrid } from './operators/grid.js';
 import { randomLayer } from './operators/random.js';
 
@@ -151,4 +151,4 @@ const bad = [...rows].filter(
   ([, { chosen, alone, gains }]) => chosen === 0 || (alone === 0 && Math.max(...gains) < 0.02),
 );
 console.error(`never chosen, or never 2 % better: ${bad.map(([name]) => name).join(', ')}`);
-if (values.write) replaceSection('variants', table, 'docs/tables/variants.md');
+if (values.write) replaceSection('variants', table, tables.variants);

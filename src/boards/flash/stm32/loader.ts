@@ -2,6 +2,7 @@
  * The commands of the boot loader in an STM32's system memory over a UART (ST's AN3155). Each frame
  * has a checksum that the chip answers with ACK or NACK; what it reads out has none.
  */
+import { isSame } from '../../../bytes.js';
 import { dropInput, readExactly, type Transport } from '../../device/transport.js';
 
 const ack = 0x79;
@@ -342,10 +343,6 @@ async function isTaken(request: Promise<void>): Promise<boolean> {
     if (error instanceof Trouble && error.kind === 'refused') return false;
     throw error;
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }
 
 function withChecksum(bytes: Uint8Array): Uint8Array {
