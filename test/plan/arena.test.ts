@@ -204,6 +204,37 @@ describe('arena: the work of all searches for a plan', () => {
     patience.spend(400_000);
     expectIntact(buffers, pack(buffers, [], patience));
   });
+
+  it('is spent on three packings that may be given up: 208 bytes, where one finds 212', () => {
+    // At least 196. The first search gives up at that, and the second one finds 208.
+    const sizes: readonly (readonly [number, number, number])[] = [
+      [20, 2, 4],
+      [4, 0, 0],
+      [44, 5, 8],
+      [8, 1, 2],
+      [40, 2, 4],
+      [24, 5, 7],
+      [4, 2, 4],
+      [16, 8, 9],
+      [20, 4, 4],
+      [4, 9, 12],
+      [40, 4, 6],
+      [16, 9, 11],
+      [24, 7, 9],
+      [32, 8, 8],
+      [8, 3, 5],
+      [48, 5, 8],
+      [4, 4, 5],
+      [28, 5, 7],
+      [48, 3, 3],
+      [40, 0, 1],
+      [48, 2, 4],
+    ];
+    const buffers = sizes.map((one) => buffer(...one));
+    const packing = pack(buffers, [], new Patience(0));
+    expectIntact(buffers, packing);
+    expect(packing).to.deep.include({ bytes: 208, lowerBoundBytes: 196 });
+  });
 });
 
 describe('arena: bounds', () => {

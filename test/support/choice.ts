@@ -6,6 +6,8 @@ import type { Optimize } from '../../src/compiler/ir/op.js';
 import type { KernelContext } from '../../src/compiler/kernels/variant.js';
 import type { Alternative, StepAlternatives } from '../../src/compiler/plan/choose/prices.js';
 import type { Room } from '../../src/compiler/plan/choose/room.js';
+import { linearGoal } from '../../src/compiler/plan/choose/score.js';
+import { type Found, search } from '../../src/compiler/plan/choose/search.js';
 import { selectKernels } from '../../src/compiler/plan/choose/select.js';
 
 export interface MadeUpKernel {
@@ -56,6 +58,17 @@ export const noLimits: Room = {
   mostCycles: Infinity,
   copyBytes: () => 0,
 };
+
+/** What a search finds at prices of a byte of flash and of the arena, whatever the goal. */
+export function searched(
+  steps: readonly StepAlternatives[],
+  flash: number,
+  room: Partial<Room> = {},
+  arena = 0,
+): Found {
+  const goal = { ...linearGoal(flash, arena), flashPrices: [flash], arenaPrice: () => arena };
+  return search(steps, goal, { ...noLimits, ...room });
+}
 
 /** What selectKernels takes: for each step the kernel's name and where its pieces lie. */
 export function chosenOf(

@@ -92,21 +92,24 @@ export const noKernel = 'none';
 export type Region = 'flash' | 'sram';
 
 /**
- * How time is weighed against bytes. Each step has the kernel with the least count + flashPrice ·
- * bytes within the arena's limit. The limit minimizes the sum of these + arenaPrice · limit.
+ * How time is weighed against bytes. The plan has about the least count + flashPrice · imageBytes +
+ * arenaPrice · arenaBytes; what a budget leaves over is spent too.
  */
 export interface Decision {
   /** The unit of estimates. */
   readonly unit: CountUnit;
   readonly flashPrice: number;
   readonly arenaPrice: number;
-  /** The limit: no step has a kernel with which the arena holds more. */
+  /** The largest step: no step has a kernel with which the arena holds more. */
   readonly arenaBytes: number;
   /** RAM available to the arena; null: unlimited. */
   readonly arenaRoomBytes: number | null;
   /** Whether more RAM for the arena would change the choice. */
   readonly isShortOfRam: boolean;
-  /** Share of the prices that `--optimize` wants; below 1 if a time budget needs it. */
+  /**
+   * What `--optimize` weighs without a time budget, as a share of what it weighs with it: 1 if that
+   * costs nothing, 0 if the budget is missed.
+   */
   readonly share: number;
   /** What sets the price: '--optimize balanced', 'the flash budget'. */
   readonly reason: string;

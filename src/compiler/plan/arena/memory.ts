@@ -5,7 +5,6 @@
  * beyond it pays for all. So the choice is a limit, and every step takes a kernel within it.
  */
 import type { TensorId } from '../../ir/graph.js';
-import type { Optimize } from '../../ir/op.js';
 import {
   type Alternative,
   leastPriceOf,
@@ -44,28 +43,11 @@ export function stepBytes(
   });
 }
 
-/** The share of the time that an arena of twice the size must save. */
-const worthOfDouble: Readonly<Record<'speed' | 'balanced', number>> = { speed: 0, balanced: 0.2 };
-
 /**
  * Below this, doubling the arena costs little: scratch is a tile or a few rows for any model, and
  * few boards have less RAM for an arena.
  */
 const leastDoubled = 16 * 1024;
-
-/**
- * Cycles that a byte of the arena must save, where it is part of the price of time.
- *
- * @param cycles of the whole model with the fastest kernels
- * @param leastBytes of the arena
- */
-export function arenaPrice(
-  optimize: Exclude<Optimize, 'size'>,
-  cycles: number,
-  leastBytes: number,
-): number {
-  return (worthOfDouble[optimize] * cycles) / arenaWorth(leastBytes, leastBytes);
-}
 
 /** The arena as it is priced: its growth on top of at least `leastDoubled` bytes. */
 export function arenaWorth(bytes: number, leastBytes: number): number {

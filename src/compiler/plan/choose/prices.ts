@@ -6,7 +6,6 @@
  */
 import type { Implementation } from '../schedule/parts.js';
 import type { Region } from '../types.js';
-import type { Room } from './room.js';
 
 /** Machine code that an image contains once, however many steps call it. */
 export interface CodeUnit {
@@ -132,25 +131,6 @@ export function flashOf(picks: readonly Pick[]): number {
 
 /** Share by which code may be larger than its kernels were one by one. */
 export const codeMargin = 0.1;
-
-/** Flash of the whole image, code included, estimated. */
-export function imageBytes(picks: readonly Pick[], room: Room): number {
-  return flashOf(picks) + Math.ceil((1 + codeMargin) * codeBytesOf(picks, room));
-}
-
-export function codeBytesOf(picks: readonly Pick[], { runtimeBytes }: Room): number {
-  const bytesOf = new Map<string, number>();
-  for (const { alternative } of picks) {
-    for (const { key, bytes } of alternative.code) bytesOf.set(key, bytes);
-  }
-  let sum = 0;
-  for (const bytes of bytesOf.values()) sum += bytes;
-  return runtimeBytes + sum;
-}
-
-export function sumOf(units: readonly CodeUnit[]): number {
-  return units.reduce((sum, { bytes }) => sum + bytes, 0);
-}
 
 export function sramOf(picks: readonly Pick[]): number {
   return total(picks, ({ sramBytes }) => sramBytes);
