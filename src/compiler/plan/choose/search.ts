@@ -3,12 +3,12 @@
  * (start.ts) are improved by moves (moves.ts) until none gains. There is no chance in it.
  */
 import { type Offers, offersOf } from '../arena/memory.js';
-import { type Change, Draft, type Move } from './draft.js';
+import { Draft, type Move } from './draft.js';
 import { type Moves, movesOf, pairsOf, templateOf } from './moves.js';
 import { choose, type Pick, place, type StepAlternatives } from './prices.js';
 import type { Room } from './room.js';
 import { type Cost, type Goal, isWithin, linearGoal, scoreOf, type Totals } from './score.js';
-import { ramPrice, type Start, startsAt } from './start.js';
+import { filled, ramPrice, type Start, startsAt } from './start.js';
 
 /** A choice, the prices that led to it, and what it takes. */
 export interface Found extends Start {
@@ -205,14 +205,31 @@ function shareOf(bytes: number, room: number): number {
   return Math.max(0, bytes) / Math.max(1, room);
 }
 
-/** The totals after a move; one of several steps without copies of weights, if RAM holds none. */
+/**
+ * The move with the copies of weights that RAM holds then, and the totals after it: none of several
+ * steps where RAM does not hold all, more of all steps where the arena shrinks.
+ */
 function withinRam(draft: Draft, move: Move): readonly [Move, Totals] {
+  const { room } = draft;
   const then = draft.totalsAfter(move);
-  if (move.length < 2 || then.copiedBytes <= draft.room.copyBytes(then.arenaBytes)) {
-    return [move, then];
+  const left = room.copyBytes(then.arenaBytes) - then.copiedBytes;
+  if (move.length > 1 && left < 0) {
+    return withTotals(
+      draft,
+      move.map(([step, { alternative }]) => [step, place(alternative, Infinity)]),
+    );
   }
-  const inFlash = move.map(
-    ([step, { alternative }]): Change => [step, place(alternative, Infinity)],
+  if (left <= 0 || then.arenaBytes >= draft.totals().arenaBytes) return [move, then];
+  const back = draft.apply(move);
+  const picks = filled(draft.picks, left);
+  draft.apply(back);
+  const isMoved = (pick: Pick, step: number) => pick !== draft.picks[step];
+  return withTotals(
+    draft,
+    [...picks.entries()].filter(([step, pick]) => isMoved(pick, step)),
   );
-  return [inFlash, draft.totalsAfter(inFlash)];
+}
+
+function withTotals(draft: Draft, move: Move): readonly [Move, Totals] {
+  return [move, draft.totalsAfter(move)];
 }

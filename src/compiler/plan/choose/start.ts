@@ -1,6 +1,5 @@
 /** Where a search starts: the choice at given prices per byte, which all steps have alike. */
 import { cheapestArena, type Offers } from '../arena/memory.js';
-import type { Region } from '../types.js';
 import {
   choose,
   type Pick,
@@ -48,7 +47,8 @@ function startWithin(
   const copyBytes = room.copyBytes(arenaBytes);
   const at = (sram: number) => choose(affordable, { flash, sram });
   const sram = lowestPrice((price) => sramOf(at(price)) <= copyBytes, copyBytes);
-  return { picks: filled(at(sram), copyBytes), prices: { flash, sram } };
+  const picks = at(sram);
+  return { picks: filled(picks, copyBytes - sramOf(picks)), prices: { flash, sram } };
 }
 
 /** The lowest price of RAM at which copies of the weights of these kernels fit. */
@@ -76,20 +76,22 @@ function lowestPrice(fits: (price: number) => boolean, copyBytes: number): numbe
 }
 
 /** Unused RAM goes to the pieces that gain most per byte and still fit. */
-function filled(picks: readonly Pick[], copyBytes: number): readonly Pick[] {
-  let left = copyBytes - sramOf(picks);
-  if (left <= 0) return picks;
-  const regions = picks.map((pick) => [...pick.regions]);
-  const pieces = picks.flatMap(({ alternative }, step) =>
-    alternative.pieces.map((piece, index) => ({ ...piece, step, index })),
+export function filled(picks: readonly Pick[], unusedBytes: number): readonly Pick[] {
+  if (unusedBytes <= 0) return picks;
+  const pieces = picks.flatMap(({ alternative, regions }, step) =>
+    alternative.pieces
+      .map((piece, index) => ({ ...piece, step, index }))
+      .filter(({ missCycles, index }) => missCycles > 0 && regions[index] !== 'sram'),
   );
   const density = (piece: Piece) => piece.missCycles / Math.max(1, piece.weightBytes);
   pieces.sort((a, b) => density(b) - density(a));
-  for (const { step, index, weightBytes, missCycles } of pieces) {
-    const mine = regions[step] as Region[];
-    if (mine[index] === 'sram' || missCycles === 0 || weightBytes > left) continue;
-    mine[index] = 'sram';
+  const all = [...picks];
+  let left = unusedBytes;
+  for (const { step, index, weightBytes } of pieces) {
+    if (weightBytes > left) continue;
+    const { alternative, regions } = all[step] as Pick;
+    all[step] = placed(alternative, regions.with(index, 'sram'));
     left -= weightBytes;
   }
-  return picks.map(({ alternative }, step) => placed(alternative, regions[step] as Region[]));
+  return all;
 }
