@@ -148,16 +148,19 @@ function startsOf(
   zero: number,
 ): readonly [start: number, lift: number] | null {
   const unit = 2 ** scale;
-  const [steep, step] = [BigInt(multiplier), 2n ** BigInt(32 + shift)];
+  // An index is worth so many of `scaled`: a whole number, and a rest of `multiplier`.
+  const step = 2n ** BigInt(32 + shift);
+  const whole = Number(step / BigInt(multiplier));
+  const rest = Number(step % BigInt(multiplier));
   /** Of the thresholds from `from` to `to` − 1, within what keeps sums in 32 bits. */
   const between = (from: number, to: number): readonly [number, number] | null => {
     let atLeast = -int32Max - min * unit;
     let atMost = int32Max - max * unit;
     for (let i = from; i < to && atLeast <= atMost; i += 1) {
-      // The least `scaled` with index i + 1 − zero; exact as a number.
-      const crossing = -Number((-BigInt(i + 1 - zero) * step) / steep);
-      const ceiling =
-        BigInt(crossing) * steep < BigInt(i + 1 - zero) * step ? crossing + 1 : crossing;
+      const index = i + 1 - zero;
+      // The least `scaled` with that index. Exact: a product is below 2^40, and a quotient that is
+      // not whole lies 2^-31 away from whole numbers at least.
+      const ceiling = index * whole + Math.ceil((index * rest) / multiplier);
       atLeast = Math.max(atLeast, ceiling - (least[i] as number) * unit);
       atMost = Math.min(atMost, ceiling - 1 - ((least[i] as number) - 1) * unit);
     }
