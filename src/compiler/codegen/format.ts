@@ -30,9 +30,9 @@ const isComment = (line: string) => line.trimStart().startsWith('/*');
  */
 function commentLength(lines: readonly string[], i: number): number {
   if (!isComment(lines[i] as string)) return 0;
-  const end = lines.findIndex((line, at) => at >= i && line.includes('*/'));
-  const isAlone = end >= i && (lines[end] as string).trimEnd().endsWith('*/');
-  return isAlone ? end + 1 - i : 0;
+  let end = i;
+  while (end < lines.length && !(lines[end] as string).includes('*/')) end++;
+  return lines[end]?.trimEnd().endsWith('*/') ? end + 1 - i : 0;
 }
 
 /**
@@ -47,8 +47,7 @@ function statementLength(lines: readonly string[], i: number): number {
   for (let end = i; end < lines.length; end++) {
     const line = lines[end] as string;
     if (/^#|"|\/\*/.test(line)) return 1;
-    for (const character of line) depth += '([{'.indexOf(character) >= 0 ? 1 : 0;
-    for (const character of line) depth -= ')]}'.indexOf(character) >= 0 ? 1 : 0;
+    depth += (line.match(/[([{]/g)?.length ?? 0) - (line.match(/[)\]}]/g)?.length ?? 0);
     // Blocks and initializers open their brace at the end of a line.
     if (depth <= 0 || line.endsWith('{')) return end + 1 - i;
   }
@@ -136,8 +135,10 @@ function fold(line: string): readonly string[] {
 /** @param isBelow whether the line continues an earlier one */
 function foldBelow(line: string, isBelow = false): readonly string[] {
   if (line.length <= pageColumns) return [line];
-  const places = [...line.matchAll(breaks)].map(({ index, 0: text }) => index + text.length);
-  const depths = depthsOf(line);
+  // What `breaks` looks at behind a place are three characters.
+  const page = line.slice(0, pageColumns + 3);
+  const places = [...page.matchAll(breaks)].map(({ index, 0: text }) => index + text.length);
+  const depths = depthsOf(page);
   const fitting = places.filter((at) => at <= pageColumns && at > indentOf(line) + 8);
   const late = fitting.filter((at) => at >= pageColumns / 2);
   const candidates = late.length > 0 ? late : fitting;
