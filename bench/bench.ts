@@ -18,7 +18,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { coreFolder, listTargets, loadTarget, type Target } from '../src/boards/target/index.js';
+import {
+  coreFolder,
+  forgetTargets,
+  listTargets,
+  loadTarget,
+  type Target,
+} from '../src/boards/target/index.js';
 import { measureCode } from '../src/boards/tune/code.js';
 import { costTable, tune } from '../src/boards/tune/index.js';
 import type { MeasureRequest } from '../src/boards/tune/measure.js';
@@ -112,6 +118,7 @@ async function measureCosts(name: string, templates?: ReadonlySet<string>): Prom
   console.error(`${path}: ${kernels.length} kernels, at most ${Math.max(...worst)} off`);
   const code = await measureCode(target, console.error, templates);
   writeFileSync(`${folder}/code.json`, `${JSON.stringify(code, null, 2)}\n`);
+  forgetTargets();
 }
 
 if (values.costs) {
@@ -132,6 +139,7 @@ if (values.memory) {
     const target = loadTarget(name);
     const measured = await measureFirmware(target, simulatedBoardOf(target), console.error);
     writeFileSync(`targets/${name}/memory.json`, `${JSON.stringify(measured, null, 2)}\n`);
+    forgetTargets();
   }
 }
 

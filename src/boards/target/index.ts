@@ -172,10 +172,21 @@ export function listTargets(): string[] {
     .sort();
 }
 
+const loaded = new Map<string, Target>();
+
+/** For a program that has written data of targets. */
+export function forgetTargets(): void {
+  loaded.clear();
+}
+
 /**
+ * The data of a target, read once until `forgetTargets`.
+ *
  * @throws BonsaiError 'usage' when there is no such target, or its target.json is invalid
  */
 export function loadTarget(name: string): Target {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
   if (!listTargets().includes(name)) {
     throw new BonsaiError(
       'usage',
@@ -189,11 +200,13 @@ export function loadTarget(name: string): Target {
   const costs = measured(target, 'costs.json', costSchema) ?? target.costs;
   const code = measured(target, 'code.json', codeSchema);
   const firmware = measured(target, 'memory.json', memorySchema);
-  return {
+  const whole = {
     ...{ ...target, costs },
     ...(code === null ? {} : { code }),
     ...(firmware === null ? {} : { firmware }),
   };
+  loaded.set(name, whole);
+  return whole;
 }
 
 /** The host with the target's features and costs, so that it gets the target's kernels. */
