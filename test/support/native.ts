@@ -21,6 +21,7 @@ import type { IoTensor, Plan } from '../../src/compiler/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';
+import { mergePlans } from './merged-plan.js';
 import { mergeModules, randomInputs } from './module.js';
 import { type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -206,4 +207,30 @@ export async function expectSameBits(
     if (difference !== null) throw new Error(`seed ${seed + run}, ${difference}`);
     if (states.length > 0) states = evaluateGraph(graph, inputs, states).states;
   });
+}
+
+/**
+ * Like `expectSameBits` of each row of options, whose goals are the same, as one program: gcc
+ * compiles what the rows share once.
+ *
+ * @throws Error that names the row's kernel and what `expectSameBits` names
+ */
+export function expectSameBitsByEach(
+  modules: readonly Module[],
+  rows: readonly SimplePlanOptions[],
+): Promise<void> {
+  const groups = rows.map((row) => {
+    const merged = mergeModules(modules);
+    const graph = mainGraph(merged);
+    const label = `${row.kernel ?? 'portable'}${row.overlap ? ' with overlap' : ''}`;
+    const nodes = graph.nodes.map((node) => ({ ...node, name: `${label}, ${node.name}` }));
+    return { ...merged, graphs: [{ ...graph, nodes }] };
+  });
+  const plan = (all: Module) =>
+    mergePlans(
+      all,
+      groups,
+      groups.map((group, i) => simplePlan(group, rows[i])),
+    );
+  return expectSameBits(groups, { plan });
 }
