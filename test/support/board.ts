@@ -8,14 +8,15 @@ import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
 import { openDevice } from '../../src/boards/device/index.js';
 import { openSession, type Session } from '../../src/boards/profile/session.js';
 import { emit } from '../../src/boards/project/emit.js';
-import { loadTarget } from '../../src/boards/target/index.js';
+import { loadTarget, type Target } from '../../src/boards/target/index.js';
 import { analyse } from '../../src/compiler/analysis/index.js';
 import type { Manifest } from '../../src/compiler/codegen/manifest.js';
 import { type Module, mainGraph, type TensorData } from '../../src/compiler/ir/graph.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
-import { makePlan } from '../../src/compiler/plan/index.js';
+import { makePlan, type Planned } from '../../src/compiler/plan/index.js';
+import type { Plan } from '../../src/compiler/plan/types.js';
 import { firmwareOnce } from './firmware-once.js';
-import { mergePlans } from './merged-plan.js';
+import { type Group, mergedGroup, mergePlans } from './merged-plan.js';
 import { mergeModules, randomInputs } from './module.js';
 import { defaults, type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -49,11 +50,62 @@ export async function expectSameBitsOnBoard(
         modules.map((one) => makePlan(one, analyse(mainGraph(one)), target, compileOptions)),
       )
     : simplePlan(module, { ...options, facts });
-  const plan = { ...made.plan, target: targetName };
+  return runOnBoard(module, made, target, options.cores);
+}
+
+/** Inputs and outputs of an image: the answer that tells their sizes has room for no more. */
+const mostTensors = 253;
+
+/**
+ * Like `expectSameBitsOnBoard` of each group, all for the same goal, in as few images as hold them.
+ *
+ * @returns the kernels of each group's steps
+ */
+export async function expectSameBitsOfAllOnBoard(
+  groups: readonly Group[],
+  targetName: string,
+): Promise<readonly (readonly string[])[]> {
+  const target = loadTarget(targetName);
+  const planned = groups.map((group) => {
+    const module = mergedGroup(group);
+    const facts = analyse(mainGraph(module));
+    return { module, made: simplePlan(module, { ...group.options, facts }) };
+  });
+  const images: (typeof planned)[] = [];
+  for (const one of planned) {
+    const all = [...(images.at(-1) ?? []), one];
+    const sum = (count: (plan: Plan) => number) =>
+      all.reduce((total, { made }) => total + count(made.plan), 0);
+    const fits =
+      sum(({ inputs, outputs }) => inputs.length + outputs.length) <= mostTensors &&
+      sum(({ arenaBytes }) => arenaBytes) <= (target.ramBytes ?? 0) / 2;
+    if (fits && images.length > 0) images[images.length - 1] = all;
+    else images.push([one]);
+  }
+  for (const image of images) {
+    const modules = image.map(({ module }) => module);
+    const module = mergeModules(modules);
+    const plans = image.map(({ made }) => made);
+    await runOnBoard(module, mergePlans(module, modules, plans), target);
+  }
+  return planned.map(({ made }) => made.plan.steps.map(({ kernel }) => kernel));
+}
+
+/**
+ * @returns the kernel of each step
+ * @throws Error that names the first step whose output differs
+ */
+async function runOnBoard(
+  module: Module,
+  made: Planned,
+  target: Target,
+  cores?: number,
+): Promise<readonly string[]> {
+  const plan = { ...made.plan, target: target.name };
   const { files, manifest } = emit(module, { ...made, plan }, target);
   const directory = mkdtempSync(join(tmpdir(), 'bonsaic-board-'));
   try {
-    writeProject(directory, new Map([...files, ...firmwareFiles(target, options.cores)]));
+    writeProject(directory, new Map([...files, ...firmwareFiles(target, cores)]));
     const image = findImage(
       await buildProject(directory, { target, manifest, cc: firmwareOnce(target) }),
     );

@@ -73,13 +73,20 @@ static int8_t *shared;
 static size_t shared_bytes;
 static uint8_t reads[2][1 << 22], writes[2][1 << 22];
 static int now = -1;
+/* All bytes that the halves have touched. */
+static size_t begin, end;
 
 static void touch(const void *p, size_t bytes, uint8_t kind[2][1 << 22])
 {
     const size_t at = (size_t)((const int8_t *)p - shared);
     for (size_t i = 0; now >= 0 && i < bytes; i++) {
-        if (at + i < shared_bytes)
-            kind[now][at + i] = 1;
+        if (at + i >= shared_bytes)
+            continue;
+        kind[now][at + i] = 1;
+        if (at + i < begin)
+            begin = at + i;
+        if (at + i >= end)
+            end = at + i + 1;
     }
 }
 
@@ -111,29 +118,26 @@ void *__wrap_memset(void *to, int byte, size_t bytes)
     return __real_memset(to, byte, bytes);
 }
 
-static void forget(void)
-{
-    __real_memset(reads, 0, sizeof reads);
-    __real_memset(writes, 0, sizeof writes);
-}
 ${signature}{
     shared = arena;
     shared_bytes = driver_program.arena_bytes;
     if (shared_bytes > sizeof reads[0])
         abort();
-    forget();
+    begin = shared_bytes;
+    end = 0;
     now = 0;
     first(arena);
     now = 1;
     second(arena);
     now = -1;
-    for (size_t i = 0; i < shared_bytes; i++) {
+    for (size_t i = begin; i < end; i++) {
         for (int one = 0; one < 2; one++) {
             if (writes[one][i] && (writes[!one][i] || reads[!one][i])) {
                 fprintf(stderr, "the halves meet in byte %zu of the arena\\n", i);
                 exit(1);
             }
         }
+        reads[0][i] = reads[1][i] = writes[0][i] = writes[1][i] = 0;
     }
 }
 `,

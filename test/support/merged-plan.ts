@@ -6,6 +6,24 @@ import { type Module, mainGraph } from '../../src/compiler/ir/graph.js';
 import { placeStates } from '../../src/compiler/plan/arena/states.js';
 import type { Planned } from '../../src/compiler/plan/index.js';
 import type { IoTensor, Placement, Plan, PlanStep } from '../../src/compiler/plan/types.js';
+import { mergeModules } from './module.js';
+import type { SimplePlanOptions } from './plan.js';
+
+/** Modules that a simple plan computes with the same options. */
+export interface Group {
+  readonly modules: readonly Module[];
+  readonly options: SimplePlanOptions;
+}
+
+/** The group's modules as one, whose nodes tell its kernel. */
+export function mergedGroup({ modules, options }: Group): Module {
+  const { kernel = 'portable', overlap } = options;
+  const module = mergeModules(modules);
+  const graph = mainGraph(module);
+  const label = `${kernel}${overlap ? ' with overlap' : ''}`;
+  const nodes = graph.nodes.map((node) => ({ ...node, name: `${label}, ${node.name}` }));
+  return { ...module, graphs: [{ ...graph, nodes }] };
+}
 
 /**
  * The plan of `merged` (see `mergeModules`): the steps of all plans, each plan in its own memory.

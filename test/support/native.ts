@@ -21,7 +21,7 @@ import type { IoTensor, Plan } from '../../src/compiler/plan/types.js';
 import { type Both, runners, sanitizers } from './both.js';
 import { driverHeader, driverObject } from './driver.js';
 import { execute } from './execute.js';
-import { mergePlans } from './merged-plan.js';
+import { type Group, mergedGroup, mergePlans } from './merged-plan.js';
 import { mergeModules, randomInputs } from './module.js';
 import { type SimplePlanOptions, simplePlan } from './plan.js';
 
@@ -210,27 +210,18 @@ export async function expectSameBits(
 }
 
 /**
- * Like `expectSameBits` of each row of options, whose goals are the same, as one program: gcc
- * compiles what the rows share once.
+ * Like `expectSameBits` of each group, all for the same goal, as one program: gcc compiles what
+ * they share once.
  *
- * @throws Error that names the row's kernel and what `expectSameBits` names
+ * @throws Error that names the group's kernel and what `expectSameBits` names
  */
-export function expectSameBitsByEach(
-  modules: readonly Module[],
-  rows: readonly SimplePlanOptions[],
-): Promise<void> {
-  const groups = rows.map((row) => {
-    const merged = mergeModules(modules);
-    const graph = mainGraph(merged);
-    const label = `${row.kernel ?? 'portable'}${row.overlap ? ' with overlap' : ''}`;
-    const nodes = graph.nodes.map((node) => ({ ...node, name: `${label}, ${node.name}` }));
-    return { ...merged, graphs: [{ ...graph, nodes }] };
-  });
+export function expectSameBitsOfAll(groups: readonly Group[], both?: Both): Promise<void> {
+  const merged = groups.map(mergedGroup);
   const plan = (all: Module) =>
     mergePlans(
       all,
-      groups,
-      groups.map((group, i) => simplePlan(group, rows[i])),
+      merged,
+      merged.map((one, i) => simplePlan(one, groups[i]?.options)),
     );
-  return expectSameBits(groups, { plan });
+  return expectSameBits(merged, { plan, ...(both === undefined ? {} : { both }) });
 }

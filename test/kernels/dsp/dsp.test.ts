@@ -15,9 +15,14 @@ import {
   integerRequantizers,
 } from '../../../src/compiler/ops/arithmetic/float-scale.js';
 import { clamp, floatOfBits } from '../../../src/compiler/ops/arithmetic/quant.js';
-import { expectSameBitsOnBoard } from '../../support/board.js';
+import { expectSameBitsOfAllOnBoard, expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
-import { expectSameBits, firstDifference, runProgram } from '../../support/native.js';
+import {
+  expectSameBits,
+  expectSameBitsOfAll,
+  firstDifference,
+  runProgram,
+} from '../../support/native.js';
 import {
   randomAccumulation,
   randomPool,
@@ -328,24 +333,27 @@ function deepLayer(depth: number): Module {
 }
 
 describe('kernels for the DSP extension', () => {
-  for (const { op, kernel, share, goal, ...kind } of rows) {
-    for (const optimize of goal === undefined ? goals : [goal]) {
-      const ofWhat = kind.columns ? ' of columns' : kind.one ? ' of one channel' : '';
-      const name = `${op}${ofWhat} by ${kernel} for ${optimize}`;
-      it(`${name}, in C`, () =>
-        expectSameBits(
-          seeds.map((seed) => randomLayer(op, seed, kind)),
-          { kernel, optimize, overlap: true },
-        ));
-      it(`${name}, on a simulated Cortex-M4`, async function () {
-        needs(this, qemuCommand);
-        const modules = seeds.map((seed) => randomLayer(op, seed, kind));
-        const options = { kernel, optimize, overlap: true };
-        const kernels = await expectSameBitsOnBoard(modules, 'stm32f405', options);
+  const groupsFor = (optimize: Optimize) =>
+    rows
+      .filter(({ goal = optimize }) => goal === optimize)
+      .map(({ op, kernel, share, goal, ...kind }) => ({
+        modules: seeds.map((seed) => randomLayer(op, seed, kind)),
+        options: { kernel, optimize, overlap: true },
+        share,
+        name: `${op} by ${kernel} ${JSON.stringify(kind)}`,
+      }));
+  for (const optimize of goals) {
+    it(`layers for ${optimize}, in C`, () => expectSameBitsOfAll(groupsFor(optimize)));
+    it(`layers for ${optimize}, on a simulated Cortex-M4`, async function () {
+      needs(this, qemuCommand);
+      const groups = groupsFor(optimize);
+      const all = await expectSameBitsOfAllOnBoard(groups, 'stm32f405');
+      groups.forEach(({ options: { kernel }, share, name }, i) => {
+        const kernels = all[i] ?? [];
         const own = kernels.filter((other) => other === kernel).length;
-        expect(own / kernels.length).to.be.greaterThan(share);
+        expect(own / kernels.length, name).to.be.greaterThan(share);
       });
-    }
+    });
   }
 
   const onCortexM7 = [

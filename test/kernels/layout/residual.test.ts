@@ -10,7 +10,7 @@ import { sumTablesOf } from '../../../src/compiler/ops/arithmetic/sum-tables.js'
 import { evaluateGraph } from '../../../src/compiler/ops/evaluate.js';
 import { makePlan } from '../../../src/compiler/plan/index.js';
 import { GraphBuilder, perTensorQuant, Random, randomInputs } from '../../support/module.js';
-import { expectSameBits } from '../../support/native.js';
+import { expectSameBits, expectSameBitsOfAll } from '../../support/native.js';
 import { once } from '../../support/once.js';
 import { defaults } from '../../support/plan.js';
 import { fused, isFused, randomSum } from '../../support/residual.js';
@@ -97,10 +97,10 @@ describe('a residual in the layer before it', () => {
       .variants // Assembly runs on boards only (test/kernels/thumb1).
       .filter(({ addsResidual, needs }) => addsResidual && !needs.includes('thumb1'))
       .map(({ template }) => template);
-    for (const kernel of templates) {
-      it(`${op} in C gives the bits of evaluate: ${kernel}`, () =>
-        expectSameBits(fusedOnes(), { kernel }));
-    }
+    it(`${op} in C gives the bits of evaluate: ${templates.join(', ')}`, () => {
+      const modules = fusedOnes();
+      return expectSameBitsOfAll(templates.map((kernel) => ({ modules, options: { kernel } })));
+    });
 
     it(`${op} in C gives the bits of evaluate, in the memory of what is added`, async () => {
       const plan = (module: Module) =>
