@@ -35,7 +35,11 @@ const endings: Partial<Record<FaultKind, 'unplugged' | 'power lost' | 'host kill
   'host killed': 'host killed',
 };
 
-export const noFaults: Faults = { pass: (byte) => [{ byte, delayMs: 0 }], ends: () => null };
+/** Each byte as it is: one object for all that pass. */
+const unchanged = Array.from({ length: 256 }, (_, byte) => [{ byte, delayMs: 0 }] as const);
+const asIs = (byte: number) => unchanged[byte] as readonly [Passed];
+
+export const noFaults: Faults = { pass: asIs, ends: () => null };
 
 /**
  * @param bytes about as many as cross the line without faults: an ending comes within them
@@ -55,17 +59,17 @@ export function makeFaults(
   const strikes = () => random.integer(0, 1e6) < rate * 1e6;
   return {
     pass(byte, direction) {
-      const same = { byte, delayMs: 0 };
+      const [same] = asIs(byte);
       if (kind === 'NACK for ACK') {
         const isStruck =
           direction === 'to host' && byte === refusal.yes && random.integer(0, 30) === 0;
-        return [isStruck ? { ...same, byte: refusal.no } : same];
+        return asIs(isStruck ? refusal.no : byte);
       }
-      if (end !== undefined || !strikes()) return [same];
+      if (end !== undefined || !strikes()) return asIs(byte);
       if (kind === 'bytes lost') return [];
       if (kind === 'bytes doubled') return [same, same];
       if (kind === 'bytes late') return [{ byte, delayMs: random.integer(1, 1500) }];
-      return [{ byte: byte ^ (1 << random.integer(0, 7)), delayMs: 0 }];
+      return asIs(byte ^ (1 << random.integer(0, 7)));
     },
     ends: () => (end !== undefined && count++ >= endAt ? end : null),
   };

@@ -10,48 +10,49 @@ import { type Direction, type Faults, noFaults } from './faults.js';
 /** Thrown where the host process ends. */
 export class HostKilled extends Error {}
 
-interface Event {
-  readonly at: number;
-  readonly byte: number;
-}
+const never = Number.POSITIVE_INFINITY;
+const nothing = new Uint8Array();
+/** Most reads take one byte: an array for each would be most of the garbage. */
+const singles = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
 
-/** First in, first out. */
+/** Bytes with the moments at which they come; first in, first out. */
 class Queue {
-  private events: Event[] = [];
+  private bytes: number[] = [];
+  private moments: number[] = [];
   private head = 0;
 
-  get first(): Event | undefined {
-    return this.events[this.head];
+  /** When the first one comes. */
+  get next(): number {
+    return this.head < this.moments.length ? (this.moments[this.head] as number) : never;
   }
 
-  push(event: Event): void {
-    this.events.push(event);
+  push(at: number, byte: number): void {
+    this.moments.push(at);
+    this.bytes.push(byte);
   }
 
-  shift(): void {
-    this.head++;
+  shift(): number {
+    const byte = this.bytes[this.head++] as number;
     // Array.shift would move all of a long array.
-    if (this.head < 1024) return;
-    this.events = this.events.slice(this.head);
-    this.head = 0;
+    if (this.head === 1024) {
+      this.bytes = this.bytes.slice(this.head);
+      this.moments = this.moments.slice(this.head);
+      this.head = 0;
+    }
+    return byte;
   }
 
-  /** At most so many of the bytes that have come. */
+  /** At most so many of the bytes that have come. Not to be changed. */
   take(most: number, now: number): Uint8Array {
     let count = 0;
-    while (count < most && (this.events[this.head + count]?.at ?? Number.POSITIVE_INFINITY) <= now)
-      count++;
-    // Most reads take one byte, for which Uint8Array.from takes longer than all else here.
-    const bytes = new Uint8Array(count);
-    for (let i = 0; i < count; i++) {
-      bytes[i] = this.first?.byte ?? 0;
-      this.shift();
-    }
-    return bytes;
+    while (count < most && (this.moments[this.head + count] ?? never) <= now) count++;
+    if (count < 2) return count === 0 ? nothing : (singles[this.shift()] as Uint8Array);
+    return new Uint8Array(count).map(() => this.shift());
   }
 
   clear(): void {
-    this.events = [];
+    this.bytes = [];
+    this.moments = [];
     this.head = 0;
   }
 }
@@ -130,7 +131,7 @@ export class Wire {
       this.bytes['to chip']++;
       for (const { byte: passed, delayMs } of this.faults.pass(byte, 'to chip')) {
         this.hostFreeAt += delayMs;
-        this.toChip.push({ at: this.hostFreeAt, byte: passed });
+        this.toChip.push(this.hostFreeAt, passed);
       }
     }
   }
@@ -139,17 +140,16 @@ export class Wire {
     this.checkEnd();
     const end = this.nowMs + timeoutMs;
     for (;;) {
-      const first = this.toHost.first?.at ?? Number.POSITIVE_INFINITY;
-      const next = this.toChip.first?.at ?? Number.POSITIVE_INFINITY;
+      const { next } = this.toChip;
       const pending = this.held.length === 0 ? next : Math.min(next, this.busyUntil);
-      if (first <= Math.min(end, pending)) break;
+      if (this.toHost.next <= Math.min(end, pending)) break;
       if (pending > end) {
         this.nowMs = Math.max(this.nowMs, end);
-        return new Uint8Array();
+        return nothing;
       }
       this.run(pending);
     }
-    this.nowMs = Math.max(this.nowMs, this.toHost.first?.at ?? 0);
+    this.nowMs = Math.max(this.nowMs, this.toHost.next);
     this.run(this.nowMs);
     return this.toHost.take(most, this.nowMs);
   }
@@ -157,16 +157,16 @@ export class Wire {
   /** Gives the chip what arrives until then. */
   private run(until: number): void {
     for (;;) {
-      const next = this.toChip.first;
-      const [held] = this.held;
-      if (held !== undefined && this.busyUntil <= Math.min(until, next?.at ?? until)) {
+      const { next } = this.toChip;
+      const held = this.held[0];
+      if (held !== undefined && this.busyUntil <= Math.min(until, next)) {
         this.held.shift();
         this.deliver(held, this.busyUntil);
-      } else if (next !== undefined && next.at <= until) {
-        this.toChip.shift();
-        const isHeard = next.at >= this.busyUntil || this.chip.hearsAtWork === true;
-        if (isHeard) this.deliver(next.byte, next.at);
-        else if (this.held.length < (this.chip.fifoBytes ?? 1)) this.held.push(next.byte);
+      } else if (next <= until) {
+        const byte = this.toChip.shift();
+        const isHeard = next >= this.busyUntil || this.chip.hearsAtWork === true;
+        if (isHeard) this.deliver(byte, next);
+        else if (this.held.length < (this.chip.fifoBytes ?? 1)) this.held.push(byte);
         else this.overruns++;
       } else return;
     }
@@ -183,7 +183,7 @@ export class Wire {
         this.bytes['to host']++;
         for (const { byte: passed, delayMs } of this.faults.pass(sent, 'to host')) {
           this.chipFreeAt += delayMs;
-          this.toHost.push({ at: this.chipFreeAt, byte: passed });
+          this.toHost.push(this.chipFreeAt, passed);
         }
       }
     }

@@ -134,7 +134,7 @@ export class Stm32Chip implements Chip {
   }
 
   private answer(...bytes: number[]): void {
-    this.answers.push({ afterMs: 0, bytes: Uint8Array.from(bytes) });
+    this.answers.push({ afterMs: 0, bytes: new Uint8Array(bytes) });
   }
 
   private answerAfter(afterMs: number, byte: number): void {
@@ -182,7 +182,7 @@ export class Stm32Chip implements Chip {
     const bytes: number[] = [];
     const take: Reader = (byte) => {
       bytes.push(byte);
-      return bytes.length < count ? take : then(Uint8Array.from(bytes));
+      return bytes.length < count ? take : then(new Uint8Array(bytes));
     };
     return take;
   }
