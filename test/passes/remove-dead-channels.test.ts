@@ -490,6 +490,22 @@ describe('remove-dead-channels', () => {
     });
   }
 
+  it('keeps channels that become columns of an image of one channel', () => {
+    const b = new GraphBuilder();
+    const y = pointwise(
+      b,
+      b.input([1, 2, 1, 2]),
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [0, 0],
+    );
+    const attrs = { shape: [1, 2, 2, 1], rows: [1], columns: [2], crops: [0, 0] };
+    const module = b.module([b.node('interleave', [y], attrs)]);
+    expect(outputsOf(pass(module), 1)).to.deep.equal(outputsOf(module, 1));
+  });
+
   it('changes no output of random graphs with dead and constant channels', () => {
     let removed = 0;
     fc.assert(

@@ -148,7 +148,9 @@ function firstChannel({ inOffset, outOffset, loops }: Move, from: number, to: nu
   if (from !== to) {
     const [own, ...others] = moving.filter((loop) => !isWhole(loop));
     const { extent, inStride, outStride } = own ?? { extent: 1, inStride: 1, outStride: 1 };
-    const isRun = extent === from && inStride === 1 && outStride === 1;
+    // Without `fits`, channels would become those of the next pixel.
+    const fits = first + from <= to;
+    const isRun = fits && extent === from && inStride === 1 && outStride === 1;
     return isRun && others.length === 0 && inOffset % from === 0 ? first : null;
   }
   const keeps = ({ inStride, outStride, places }: Loop) =>
