@@ -187,6 +187,35 @@ describe('sparsity', () => {
       { pattern: 'filters', stored: 0, zeros: 1, distinctValues: 1, valueBits: 0 },
     ],
   ];
+  it('at most two of each four, though seldom: the positions of each weight take fewer bits', () => {
+    const random = new Random(1);
+    const data = new Int8Array(96);
+    for (let first = 0; first < 96; first += 4) {
+      const most = first % 12 === 0 ? 1 : 2;
+      const start = random.integer(0, 2);
+      for (let i = 0; i < most; i++) data[first + start + i] = random.integer(1, 127);
+    }
+    const { pattern } = sparsityOfFirst(layer('conv2d', [1, 4, 4, 12], [8, 1, 1, 12], data));
+    expect(pattern).to.equal('unstructured');
+  });
+
+  it('one of each two, across taps of three channels, is no 1:2', () => {
+    const data = Int8Array.from({ length: 24 }, (_, i) =>
+      (i + Math.floor(i / 12)) % 2 === 0 ? i + 1 : 0,
+    );
+    const { pattern } = sparsityOfFirst(layer('conv2d', [1, 4, 4, 3], [2, 2, 2, 3], data));
+    expect(pattern).to.equal('unstructured');
+  });
+
+  it('other nodes, and weights of float32, have none', () => {
+    const b = new GraphBuilder();
+    const x = b.input([1, 4, 4, 2], null, 'x', 'float32');
+    const weights = b.constant(new Float32Array(6), [3, 1, 1, 2]);
+    const y = b.node('conv2d', [x, weights, null], window);
+    const graph = mainGraph(b.module([b.node('relu', [y])]));
+    for (const node of graph.nodes) expect(sparsityOf(viewOf(graph, node))).to.equal(null);
+  });
+
   for (const [edge, module, found] of rows) {
     it(edge, () => expect(sparsityOfFirst(module)).to.include(found));
   }

@@ -91,6 +91,18 @@ describe('flash/dfu', () => {
     expect([told[0], told.at(-1)]).to.deep.equal([0, 20_001]);
   });
 
+  it('writes the vector table last: a chip without it does not start', async () => {
+    const board = boardOf();
+    const image = imageOf(20_000);
+    let isEarly = false;
+    board.fault = () => {
+      isEarly ||= holds(board, image.subarray(0, 4)) && !holds(board, image);
+      return null;
+    };
+    await flashDfu(jobOf('stm32f405', image), board);
+    expect(isEarly).to.equal(false);
+  });
+
   const banks: [name: string, options: DfuOptions][] = [
     ['stm32g0b1', pagedOptions(512 * 1024, 2048, 8)],
     ['stm32h743', pagedOptions(2048 * 1024, 128 * 1024, 32)],

@@ -68,6 +68,20 @@ describe('flash/stm32uart', () => {
     expect(wire.overruns).to.equal(0);
   });
 
+  it('writes the vector table last: a chip without it stays in its boot loader', async () => {
+    const chip = chipOf();
+    const image = imageOf(20_000);
+    const receive = chip.receive.bind(chip);
+    let isEarly = false;
+    chip.receive = (byte) => {
+      const answers = receive(byte);
+      isEarly ||= holds(chip, image.subarray(0, 4)) && !holds(chip, image);
+      return answers;
+    };
+    await flashTo(new Wire(chip), image);
+    expect(isEarly).to.equal(false);
+  });
+
   it('sends 5 % more than the image, there and back', async () => {
     const wire = new Wire(chipOf());
     const image = imageOf(32_768);

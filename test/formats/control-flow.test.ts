@@ -184,6 +184,51 @@ describe('control flow', () => {
     });
   }
 
+  it('what follows a branch that is kept stays behind it', () => {
+    const bytes = branchModel(0, (_, [main]) => {
+      main?.tensors.push(value('z'));
+      main?.operators.push(operator('NEG', [3], [main.tensors.length - 1]));
+      main?.outputs.splice(0, 1, main.tensors.length - 1);
+    });
+    const graph = mainGraph(load(bytes));
+    expect(graph.nodes.map(({ op }) => op)).to.deep.equal(['if', 'neg']);
+    const [output] = evaluateGraph(graph, [input, Uint8Array.of(1)]).outputs;
+    expect([...(output ?? [])]).to.deep.equal([...input]);
+  });
+
+  /** x = x + c in each turn, where c is a constant of the body, or of the caller, who passes it on. */
+  const added = (isPassed: boolean): Parameters<typeof loopModel>[0] => {
+    return (model, all) => {
+      const buffer = model.buffers.push({ data: Uint8Array.of(1, 2, 3, 4) }) - 1;
+      const [main, condition, body] = all as [RawSubgraph, RawSubgraph, RawSubgraph];
+      for (const each of isPassed ? [main, condition, body] : [body]) {
+        const isOwner = each === main || !isPassed;
+        each.tensors.push({ ...value('c'), buffer: isOwner ? buffer : 0 });
+      }
+      body.operators[1] = operator('ADD', [1, 5], [4], 11);
+      if (!isPassed) return;
+      main.tensors.push(value('c again'));
+      main.operators[0]?.inputs.push(4);
+      main.operators[0]?.outputs.push(5);
+      condition.inputs.push(4);
+      body.inputs.push(5);
+      body.outputs.push(5);
+    };
+  };
+
+  it('the turns of a loop that is laid out share their constants', () => {
+    const { nodes, tensors } = mainGraph(load(loopModel(added(false))));
+    expect(nodes.map(({ op }) => op)).to.deep.equal(['add', 'add', 'add']);
+    expect(tensors.filter(({ data }) => data !== null)).to.have.length(1);
+  });
+
+  it('a constant that a loop passes on is none of its values', () => {
+    const [loop] = mainGraph(load(longModel(added(true)))).nodes;
+    expect(loop?.op).to.equal('while');
+    // The counter and x.
+    expect(loop?.inputs).to.have.length(2);
+  });
+
   it('24 operators are laid out, 25 are a loop', () => {
     const opsOf = (turns: number) =>
       mainGraph(

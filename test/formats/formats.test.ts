@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { zipSync } from 'fflate';
-import { foreignOf } from '../../src/compiler/formats/foreign-files.js';
+import { foreignFolder, foreignOf } from '../../src/compiler/formats/foreign-files.js';
 import { loadDataset } from '../../src/compress/data/load.js';
 import type { BonsaiError } from '../../src/errors.js';
 import { runHere } from '../support/command.js';
@@ -301,4 +301,10 @@ describe('command line: files of other formats', () => {
       expect(error?.exitStatus).to.equal(1);
     });
   }
+
+  it('a folder: its first model is named', () => {
+    const { what } = foreignFolder('net/', ['x.txt', 'a.tflite', 'b.tflite']) ?? {};
+    expect(what).to.equal('it is a folder with the model a.tflite');
+    expect(foreignFolder('net/', ['x.txt'])).to.equal(null);
+  });
 });

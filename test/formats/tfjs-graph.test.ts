@@ -5,6 +5,7 @@ import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import { expect } from 'chai';
 import { elementCount, type Shape } from '../../src/compiler/ir/graph.js';
 import { loadBackend, type Tf, type TfTensor } from '../../src/compress/tensorflow.js';
+import { BonsaiError } from '../../src/errors.js';
 import { Random } from '../support/module.js';
 import { difference, imported, inputsFor, mainGraph, run, type Saved } from './tfjs.js';
 
@@ -367,6 +368,77 @@ const rows: readonly Row[] = [
     },
     ['reshape'],
   ],
+  [
+    'all of a shape, between masks',
+    {
+      input: image,
+      constants: { flat: integers(-1, 90), one: integers(1), two: integers(2) },
+      steps: [
+        ['s', 'Shape', ['x']],
+        [
+          'all',
+          'StridedSlice',
+          ['s', 'two', 'one', 'one'],
+          { begin_mask: { i: '1' }, end_mask: { i: '1' } },
+        ],
+        ['f', 'Reshape', ['x', 'flat']],
+        ['r', 'Relu', ['f']],
+        ['y', 'Reshape', ['r', 'all']],
+      ],
+    },
+    ['reshape', 'relu', 'reshape'],
+  ],
+  [
+    'the last extent of a shape, counted from its end',
+    {
+      input: image,
+      constants: { last: integers(-1), zero: integers(0), one: integers(1), rest: number(30) },
+      steps: [
+        ['s', 'Shape', ['x']],
+        ['n', 'StridedSlice', ['s', 'zero', 'one', 'one'], { shrink_axis_mask: { i: '1' } }],
+        ['c', 'StridedSlice', ['s', 'last', 'zero', 'one'], { shrink_axis_mask: { i: '1' } }],
+        ['p', 'Pack', ['n', 'rest', 'c']],
+        ['y', 'Reshape', ['x', 'p']],
+      ],
+    },
+    ['reshape'],
+  ],
+  [
+    'PadV2 with zeros',
+    one(
+      image,
+      'PadV2',
+      {},
+      { sides: { shape: [4, 2], data: [0, 0, 1, 2, 0, 3, 0, 0] }, zero: number(0) },
+    ),
+    ['pad'],
+  ],
+];
+
+const sides = (...data: number[]): Constant => ({ shape: [data.length / 2, 2], data });
+const refused: readonly (readonly [edge: string, small: Small, says: RegExp])[] = [
+  ['an axis behind the last', one(image, 'Mean', {}, { axes: integers(1, 4) }), /axes \[1,4\] are/],
+  [
+    'an axis before the first',
+    one(image, 'Mean', {}, { axes: integers(1, -5) }),
+    /axes \[1,-5\] are/,
+  ],
+  ['sides of too few dimensions', one(image, 'Pad', {}, { sides: sides(0, 0, 1, 2) }), /pads \[/],
+  [
+    'a negative side',
+    one(image, 'Pad', {}, { sides: sides(0, 0, 1, -1, 0, 0, 0, 0) }),
+    /pads \[0,0,1,-1/,
+  ],
+  [
+    'sides of ones',
+    one(image, 'PadV2', {}, { sides: sides(0, 0, 1, 1, 0, 0, 0, 0), value: number(1) }),
+    /with 1/,
+  ],
+  [
+    'a dimension behind the last and one more',
+    one(image, 'ExpandDims', {}, { axis: number(5) }),
+    /has the axis 5/,
+  ],
 ];
 
 describe('graph models of TensorFlow.js', () => {
@@ -389,6 +461,21 @@ describe('graph models of TensorFlow.js', () => {
       }
     });
   });
+
+  it('the signature may lie in a signature', () => {
+    const { json, files } = saved(one([1, 7], 'Relu'), 1);
+    const model = JSON.parse(Buffer.from(json).toString());
+    model.signature.outputs = { deeper: { name: 'y:0' } };
+    model.signature = { signature: model.signature };
+    const { outputNames } = imported({ json: Buffer.from(JSON.stringify(model)), files });
+    expect(outputNames).to.deep.equal(['deeper']);
+  });
+
+  for (const [edge, small, says] of refused) {
+    it(`refuses ${edge}`, () => {
+      expect(() => imported(saved(small, 1))).to.throw(BonsaiError, says);
+    });
+  }
 
   const folder = (name: string) => new URL(`./tfjs-graph/${name}/`, import.meta.url);
   const read = (name: string, file: string) =>

@@ -1,6 +1,7 @@
 /** Models of layers: what is imported predicts what TensorFlow.js predicts. */
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
+import { importModel } from '../../src/compiler/formats/index.js';
 import { loadBackend, type Tf } from '../../src/compress/tensorflow.js';
 import { Random } from '../support/module.js';
 import { difference, imported, inputsFor, mainGraph, run, saved } from './tfjs.js';
@@ -405,6 +406,46 @@ describe('models of layers of TensorFlow.js', () => {
       }
       model.dispose();
     });
+  });
+
+  it('numbers the outputs where there are several', async () => {
+    const x = tfl.input({ shape: [4] });
+    const [a, b] = [L.reLU().apply(x), L.activation({ activation: 'tanh' }).apply(x)];
+    const names = async (outputs: unknown) =>
+      imported(await saved(tfl.model({ inputs: x, outputs: outputs as never }))).outputNames;
+    expect(await names(a)).to.deep.equal(['output']);
+    expect(await names([a, b])).to.deep.equal(['output_0', 'output_1']);
+  });
+
+  it('rounds as TFLM or as desktop TFLite, which XNNPACK leaves float layers to', async () => {
+    const { json, files } = await saved(sequential([4], L.softmax())());
+    const algorithms = (['tflm', 'tflite', 'xnnpack'] as const).map((rounding) => {
+      const beside = (name: string) => files.get(name) as Uint8Array;
+      const module = importModel(json, { name: 'm', where: 'm.json', rounding, beside });
+      return mainGraph(module).nodes[0]?.attrs.algorithm;
+    });
+    expect(algorithms).to.deep.equal(['fixed', 'table', 'table']);
+  });
+
+  it('Rescaling without a scale and an offset changes nothing', async () => {
+    const { json, files } = await saved(sequential([4], L.rescaling({ scale: 3, offset: 5 }))());
+    const text = Buffer.from(json)
+      .toString()
+      .replace(/"(scale|offset)":\d,?/g, '')
+      .replaceAll(',}', '}');
+    const graph = mainGraph(imported({ json: Buffer.from(text), files }));
+    const [x] = inputsFor(tf, graph, 2, 1);
+    const [output] = run(tf, graph, [x as never]);
+    expect(difference(output as never, x as never)).to.equal(0);
+  });
+
+  it('an old Sequential model is a list of layers', async () => {
+    const { json, files } = await saved(sequential([4], L.reLU(), L.dense({ units: 2 }))());
+    const model = JSON.parse(Buffer.from(json).toString());
+    const topology = model.modelTopology.model_config ?? model.modelTopology;
+    topology.config = topology.config.layers;
+    const graph = mainGraph(imported({ json: Buffer.from(JSON.stringify(model)), files }));
+    expect(graph.nodes.map(({ op }) => op)).to.deep.equal(['relu', 'fully_connected']);
   });
 
   for (const [edge, size, dilation, strides] of [

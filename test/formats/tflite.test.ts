@@ -9,10 +9,12 @@ import { printModule } from '../../src/compiler/ir/print.js';
 import { BonsaiError, refusalOf } from '../../src/errors.js';
 import { skip } from '../support/skip.js';
 import {
+  addConstant,
   at,
   changed,
   conv,
   encodeModel,
+  operatorOf,
   type RawSubgraph,
   reshape,
   smallModel,
@@ -187,6 +189,22 @@ describe('import: TFLite', () => {
     });
   }
 
+  it('RANGE up to a constant that is made itself', () => {
+    const bytes = changed((model, main) => {
+      const constant = (name: string, value: number) => addConstant(model, main, name, [], [value]);
+      const [start, step] = [constant('start', 1), constant('step', 1)];
+      const rank = main.tensors.push(tensor('rank', 'int32', [])) - 1;
+      const made = main.tensors.push(tensor('made', 'int32', [3])) - 1;
+      main.operators.push(
+        { ...operatorOf(model, 'RANK'), inputs: [0], outputs: [rank] },
+        { ...operatorOf(model, 'RANGE'), inputs: [start, rank, step], outputs: [made] },
+      );
+      main.outputs.push(made);
+    });
+    const { data } = mainGraph(load(bytes)).tensors.find(({ name }) => name === 'made') ?? {};
+    expect(Array.from(data ?? [], Number)).to.deep.equal([1, 2, 3]);
+  });
+
   const refusals = [
     ['BROADCAST_ARGS', [[4], [3]], /shapes \[4\] and \[3\] do not broadcast/],
     ['BROADCAST_ARGS', [[4], []], /its second shape must be a constant/],
@@ -320,6 +338,26 @@ describe('import: TFLite', () => {
     expect(attrs('tflite')).to.deep.equal(['single', undefined, 'single', 'table']);
   });
 
+  it('desktop TFLite scales sums of int16 in 64 bits where the bias has no 32', () => {
+    const scaleOf = (rounding: 'tflm' | 'tflite', bias: 'int32' | 'int64' | null) => {
+      const bytes = changed((model, main) => {
+        const wide = tensor('input', 'int16', [1, 48], 0, [0.5]);
+        const own = tensor('y', 'int16', [1, 5], 0, [0.5]);
+        main.tensors.push(wide, own, tensor('bias', bias ?? 'int32', [5], 6, [0.01]));
+        model.buffers.push({ data: new Uint8Array(40).subarray(bias === 'int64' ? 0 : 20) });
+        const layer = { inputs: [10, 6, ...(bias === null ? [] : [12])], outputs: [11] };
+        main.operators.splice(0, 4, { ...at(main.operators, 2), ...layer });
+        main.inputs = [10];
+        main.outputs = [11];
+      });
+      return at(mainGraph(load(bytes, rounding)).nodes, 0).attrs.wideScale;
+    };
+    expect(scaleOf('tflite', 'int64')).to.equal('double');
+    expect(scaleOf('tflite', null)).to.equal('double');
+    expect(scaleOf('tflite', 'int32')).to.equal(undefined);
+    expect(scaleOf('tflm', 'int64')).to.equal(undefined);
+  });
+
   it('a bias may be absent, by −1 or by a shorter list', () => {
     for (const inputs of [
       [0, 1, -1],
@@ -332,14 +370,14 @@ describe('import: TFLite', () => {
 
   describe('conversions at the edge', () => {
     /** Input and output of `type`, converted by QUANTIZE in front and `last` at the end. */
-    const wrapped = (type: 'float32' | 'uint8', last: string, shift = 128) =>
+    const wrapped = (type: 'float32' | 'uint8' | 'int8', last: string, shift = 128) =>
       changed((model, main) => {
         const outer = (name: string, of: number, zeroPoint: number) => {
           const inner = at(main.tensors, of);
           const scale = inner.quantization?.scale ?? [];
           const quantization = { scale, zeroPoint: [zeroPoint] };
           const plain = { name, shape: inner.shape, type: typeCode(type), buffer: 0 };
-          main.tensors.push(type === 'uint8' ? { ...plain, quantization } : plain);
+          main.tensors.push(type === 'float32' ? plain : { ...plain, quantization });
         };
         outer('pixels', 0, shift);
         outer('scores', 9, Math.max(0, shift - 128));
@@ -375,6 +413,11 @@ describe('import: TFLite', () => {
       expect(graph.nodes.map(({ ops }) => ops)).to.deep.equal([[0], [1], [2], [3], [4]]);
       const ports = [...graph.inputs, ...graph.outputs].map((id) => tensorOf(graph, id).dtype);
       expect(ports).to.deep.equal(['uint8', 'int8']);
+    });
+
+    it('int8 with a zero point 128 higher stays: half of the values are clamped', () => {
+      const graph = mainGraph(load(wrapped('int8', 'QUANTIZE', 0)));
+      expect(graph.nodes.map(({ ops }) => ops)).to.deep.equal([[0], [1], [2], [3], [4], [5]]);
     });
   });
 

@@ -277,6 +277,22 @@ describe('import: variables of TFLite', () => {
         return model;
       },
     ],
+    ...(
+      [
+        ['VAR_HANDLE', /has no variable/, null],
+        ['CALL_ONCE', /has no subgraph/, [1, 2]],
+      ] as const
+    ).flatMap(([name, says, initial]) =>
+      (['builtinOptions', 'builtinOptionsType'] as const).map((lost): (typeof refused)[number] => [
+        `${name} without its ${lost}`,
+        says,
+        () => {
+          const model = modelOf([handle, ['READ_VARIABLE', [1], [3]]], 3, initial);
+          delete model.subgraphs[0]?.operators[0]?.[lost];
+          return model;
+        },
+      ]),
+    ),
   ];
   for (const [edge, says, model] of refused) {
     it(`refuses ${edge}`, () => {

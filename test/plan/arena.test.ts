@@ -136,6 +136,17 @@ describe('arena', () => {
     });
   }
 
+  it('leads longer than outputs: nothing is shared, and no gap is left', () => {
+    const buffers = [buffer(16, 0, 1), buffer(16, 1, 4), buffer(12, 4, 7)];
+    const relations = [1, 2].map((output) => ({
+      input: output - 1,
+      output,
+      lead: 28,
+      exact: false,
+    }));
+    expect(pack(buffers, relations).bytes).to.equal(32);
+  });
+
   it('keeps every buffer intact and never goes below the bound', () => {
     fc.assert(
       fc.property(related(random), ({ buffers, relations }) => {

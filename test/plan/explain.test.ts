@@ -122,6 +122,20 @@ const rows: readonly (readonly [
       'RAM serves copies of weights better; fewest cycles (--optimize speed)',
   ],
   [
+    'one that RAM has no room for, and that is as good: it is not told',
+    [one('dense', 'a', 10, 1), inArena(801, one('dense', 'b', 10, 1))],
+    [],
+    free,
+    'about 10 cycles, 1 B; fewest cycles (--optimize speed)',
+  ],
+  [
+    'a faster kernel that the arena holds, whose code is not worth it: it is told once',
+    [one('dense', 'a', 10, 1), one('dense', 'b', 9, 1)],
+    [],
+    free,
+    'about 10 cycles, 1 B; dense: b about 9 cycles, 1 B; fewest cycles (--optimize speed)',
+  ],
+  [
     'one that costs more RAM than it is worth; none that would not be chosen anyway',
     [
       one('dense', 'a', 10, 1),

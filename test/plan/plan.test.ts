@@ -16,9 +16,10 @@ import type { Feature } from '../../src/compiler/ir/op.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { opOf } from '../../src/compiler/ops/index.js';
 import { runPasses } from '../../src/compiler/passes/index.js';
+import { acceptGraph } from '../../src/compiler/plan/choose/accept.js';
 import { makePlan } from '../../src/compiler/plan/index.js';
 import { type CompileOptions, noKernel, type Plan } from '../../src/compiler/plan/types.js';
-import { BonsaiError } from '../../src/errors.js';
+import { BonsaiError, refusalOf } from '../../src/errors.js';
 import { expectSameBitsOnBoard } from '../support/board.js';
 import { perTensorQuant, Random, randomInputs } from '../support/module.js';
 import { buildNetwork, NetworkBuilder, networks } from '../support/networks.js';
@@ -592,6 +593,33 @@ describe('plan refuses', () => {
       says: '"constant_0" is a constant: it does not depend on any input',
     },
   ];
+  it('float16 with a hint at the one layer, or at all', () => {
+    const hintOf = (dtypes: (dtype: DType) => DType) => {
+      const graph = mainGraph(build((b, x) => [b.dense(x, 2)]));
+      const tensors = graph.tensors.map((t) => ({ ...t, dtype: dtypes(t.dtype) }));
+      return refusalOf(() => acceptGraph({ ...graph, tensors }))?.hint;
+    };
+    expect(hintOf(() => 'float16')).to.match(/^bonsaic quantize/);
+    const weights = mainGraph(retyped(1, 'float16'));
+    expect(refusalOf(() => acceptGraph(weights))?.hint).to.match(/leaves a layer in float32/);
+  });
+
+  it('more constants than 64 MiB, counted once, computed tensors apart', () => {
+    const sized = (bytes: number) => {
+      const graph = mainGraph(build((b, x) => [b.dense(x, 2)]));
+      const [node] = graph.nodes;
+      const tensors = graph.tensors.map((t, id) => (id === 1 ? { ...t, shape: [bytes] } : t));
+      return { ...graph, tensors, nodes: [node, node].flatMap((one) => one ?? []) };
+    };
+    const bias = 2 * 4;
+    expect(refusalOf(() => acceptGraph(sized(2 ** 26 - bias)))).to.equal(null);
+    const error = refusalOf(() => acceptGraph(sized(2 ** 26 - bias + 1)));
+    expect([error?.code, error?.message]).to.deep.equal([
+      'too-large',
+      'has 67108865 bytes of weights and tables; C text is written of 67108864 at most',
+    ]);
+  });
+
   for (const { edge, module, code, where, says } of rows) {
     it(edge, () => {
       let caught: unknown;

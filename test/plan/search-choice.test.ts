@@ -3,7 +3,13 @@ import { expect } from 'chai';
 import { Draft, type Move } from '../../src/compiler/plan/choose/draft.js';
 import { type Pick, placed } from '../../src/compiler/plan/choose/prices.js';
 import type { Room } from '../../src/compiler/plan/choose/room.js';
-import { goalOf, linearGoal, scoreOf, type Totals } from '../../src/compiler/plan/choose/score.js';
+import {
+  goalOf,
+  isWithin,
+  linearGoal,
+  scoreOf,
+  type Totals,
+} from '../../src/compiler/plan/choose/score.js';
 import { rankedMoves } from '../../src/compiler/plan/choose/search.js';
 import { chosenOf, type MadeUpKernel, noLimits, searched, stepOf } from '../support/choice.js';
 
@@ -53,6 +59,13 @@ describe('choice: the order of moves', () => {
       expect(ranked.map((move) => move[0]?.[0])).to.deep.equal(steps);
     });
   }
+
+  it('the last free byte is all of the flash', () => {
+    const draft = new Draft([slow, slow], { ...room, flashBytes: 21 });
+    // 100 cycles for all of the flash, 80 for three quarters of the RAM.
+    const moves: Move[] = [[[0, quick(900, 1)]], [[1, quick(920, 0, 75)]]];
+    expect(rankedMoves(draft, linearGoal(0, 0), moves)).to.deep.equal([moves[1], moves[0]]);
+  });
 
   it('beyond a budget: the lowest cost that meets it', () => {
     const large = pickOf({ name: 'large', cycles: 1000, flash: 100 });
@@ -136,6 +149,17 @@ describe('choice: the score', () => {
     expect(score({ flashBytes: 500 })).to.be.below(score({ flashBytes: 499 }));
   });
 
+  const within: [edge: string, room: Partial<Room>, isIt: boolean][] = [
+    ['to the byte and to the cycle', { flashBytes: 1000, mostCycles: 1000 }, true],
+    ['a byte too large', { flashBytes: 999, mostCycles: 1000 }, false],
+    ['a cycle too late', { flashBytes: 1000, mostCycles: 999 }, false],
+  ];
+  for (const [edge, room, isIt] of within) {
+    it(`within the budgets: ${edge}`, () => {
+      expect(isWithin(totals, { ...noLimits, ...room })).to.equal(isIt);
+    });
+  }
+
   it('of speed is that of the smaller image where two are as fast', () => {
     const { cost } = goalOf('speed', { cycles: 1, denseBytes: 1 }, noLimits);
     expect(cost({ ...totals, imageBytes: 999 })).to.be.below(cost(totals));
@@ -150,6 +174,14 @@ describe('choice: what no single move finds', () => {
       stepOf({ name, cycles: 0, pieces: [[bytes, saved]] });
     const { picks } = searched([one('a', 60, 66), one('b', 90, 80)], 0, { copyBytes: () => 100 });
     expect(picks.map(({ regions }) => regions.join())).to.deep.equal(['flash', 'sram']);
+  });
+
+  it('a template gives way to those that others use, where the next best needs code of its own', () => {
+    const kernel = (name: string, cycles: number) => ({ name, cycles, code: [name, 60] }) as const;
+    const two = [kernel('a', 100), kernel('b', 101), kernel('c', 110)];
+    const last = stepOf(kernel('d', 100), kernel('c', 1000));
+    const steps = [stepOf(...two), stepOf(...two), stepOf(kernel('c', 100)), last];
+    expect(kernelsOf(searched(steps, 1).picks)).to.deep.equal(['c', 'c', 'c', 'd']);
   });
 
   it('a template is given up where the best without it takes a change of more than its steps', () => {

@@ -1,5 +1,5 @@
 /** The interval of nodes over which each tensor's value is needed. */
-import { type Graph, isConstant, resultsOf, sourcesOf, type TensorId } from '../ir/graph.js';
+import { type Graph, resultsOf, sourcesOf, type TensorId } from '../ir/graph.js';
 
 /** Node indices, inclusive. */
 export interface Interval {
@@ -19,11 +19,7 @@ export function liveness(graph: Graph): ReadonlyMap<TensorId, Interval> {
     for (const id of node.outputs) first.set(id, index);
   });
   for (const id of resultsOf(graph)) last.set(id, graph.nodes.length);
-  const intervals = [...first].filter(([id]) => {
-    const tensor = graph.tensors[id];
-    return tensor !== undefined && !isConstant(tensor);
-  });
   return new Map(
-    intervals.map(([id, start]) => [id, { first: start, last: last.get(id) ?? start }]),
+    [...first].map(([id, start]) => [id, { first: start, last: last.get(id) ?? start }]),
   );
 }

@@ -26,8 +26,8 @@ export function rangesOf(graph: Graph): ReadonlyMap<Tensor, ChannelBounds> {
   const ranges = rangesWith(graph, open);
   const carried = loops.map(([id, next]) => {
     const begin = graph.nodes.find(({ outputs }) => outputs.includes(id))?.inputs[0] ?? id;
-    const [first, later] = [begin, next].map((each) => boundsIn(ranges, tensorOf(graph, each)));
-    return [id, first && later ? unionOf(first, later) : anyBounds(tensorOf(graph, id))] as const;
+    const bounds = (each: TensorId) => boundsIn(ranges, tensorOf(graph, each));
+    return [id, unionOf(bounds(begin), bounds(next))] as const;
   });
   return rangesWith(graph, new Map(carried));
 }

@@ -145,7 +145,7 @@ function pairsOf(buffers: readonly Buffer[], relations: readonly Relation[]): re
       const [a, b] = related.has(`${i} ${j}`) ? [i, j] : [j, i];
       const ranges = distances(a, b);
       const isFree = ranges.every(
-        ({ from }, next) => next === 0 || from - (ranges[next - 1]?.to ?? 0) <= arenaAlign,
+        ({ from }, next) => from - (ranges[next - 1]?.to ?? 0) <= arenaAlign,
       );
       if (!isFree) pairs.push({ a, b, distances: ranges });
     }
@@ -191,7 +191,7 @@ function firstFit(
   let best: readonly number[] = [];
   for (const order of orders) {
     const offsets = new Array<number>(buffers.length).fill(Number.NaN);
-    const byOrder = [...buffers.entries()].sort(([i, a], [j, b]) => order(a, b) || i - j);
+    const byOrder = [...buffers.entries()].sort(([, a], [, b]) => order(a, b));
     for (const [index] of byOrder) {
       const rivals = (taken[index] ?? [])
         .map(({ other, from, to }) => ({
