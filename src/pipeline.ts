@@ -22,9 +22,11 @@ import { isSimulated, placeOf } from './boards/device/index.js';
 import { requireLine } from './boards/device/link.js';
 import { type Measurement, measure } from './boards/profile/measure.js';
 import { portFor } from './boards/profile/ports.js';
-import { type VectorPair, vectorsFor } from './boards/profile/vectors.js';
+import { vectorsFor } from './boards/profile/seeded-vectors.js';
+import type { VectorPair } from './boards/profile/vectors.js';
 import { emit } from './boards/project/emit.js';
-import { requireCores, type Target } from './boards/target/index.js';
+import { requireCores } from './boards/target/firmware.js';
+import type { Target } from './boards/target/index.js';
 import { checkLabels } from './compiler/codegen/labels.js';
 import type { Emission } from './compiler/codegen/manifest.js';
 import {

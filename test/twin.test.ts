@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { buildProject, findImage } from '../src/boards/build/index.js';
 import { firmwareFiles, writeProject } from '../src/boards/build/project.js';
 import { measure } from '../src/boards/profile/measure.js';
-import { seededVectors } from '../src/boards/profile/vectors.js';
+import { seededVectors } from '../src/boards/profile/seeded-vectors.js';
 import { emitTwin } from '../src/boards/project/emit.js';
 import { loadTarget } from '../src/boards/target/index.js';
 import { compile } from '../src/pipeline.js';

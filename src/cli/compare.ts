@@ -1,6 +1,7 @@
 /** bonsaic compare MODEL: what a model needs on several boards. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { isLibrary, listTargets, loadTarget, requireFirmware } from '../boards/target/index.js';
+import { isLibrary, requireFirmware } from '../boards/target/firmware.js';
+import { listTargets, loadTarget } from '../boards/target/index.js';
 import { readModelFile } from '../model-file.js';
 import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';

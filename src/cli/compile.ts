@@ -1,6 +1,7 @@
 /** bonsaic compile MODEL --target T -o DIR: C sources, host client, report. */
 import { type Command, Option } from 'commander';
-import { isLibrary, type Target } from '../boards/target/index.js';
+import { isLibrary } from '../boards/target/firmware.js';
+import type { Target } from '../boards/target/index.js';
 import { printModule } from '../compiler/ir/print.js';
 import { printPlan } from '../compiler/plan/print.js';
 import { writeProject } from '../pipeline/directory.js';

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { join as quote } from 'shlex';
-import { isLibrary, loadTarget } from '../boards/target/index.js';
+import { isLibrary } from '../boards/target/firmware.js';
+import { loadTarget } from '../boards/target/index.js';
 import { withMeasuredCosts } from '../boards/target/kept.js';
 import {
   type CompressedModel,

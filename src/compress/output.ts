@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { claim } from '../boards/build/claim.js';
 import {
   checkFolder,
-  type FolderKind,
   type Replacing,
   realPlace,
   recoverFolder,
   writeFolder,
 } from '../boards/build/folder.js';
+import type { FolderKind } from '../boards/build/replaceable.js';
 import { readSums, sumsFile } from '../boards/build/sums.js';
 import { usualConfig } from '../config.js';
 import { isUnfinished } from '../durable.js';

@@ -1,6 +1,6 @@
 /** bonsaic compare: as far as it is possible here, on many boards. */
 import { inTemporaryDirectory } from '../boards/build/temporary.js';
-import { vectorsFor } from '../boards/profile/vectors.js';
+import { vectorsFor } from '../boards/profile/seeded-vectors.js';
 import type { Target } from '../boards/target/index.js';
 import { estimatedCount } from '../compiler/plan/types.js';
 import { BonsaiError } from '../errors.js';

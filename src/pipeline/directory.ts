@@ -4,7 +4,7 @@ import { readManifest, readModelCopy, saveProject } from '../boards/build/direct
 import type { BuildResult } from '../boards/build/index.js';
 import { placeOf } from '../boards/device/index.js';
 import { requireLine } from '../boards/device/link.js';
-import { vectorsFor } from '../boards/profile/vectors.js';
+import { vectorsFor } from '../boards/profile/seeded-vectors.js';
 import { loadTarget, type Target } from '../boards/target/index.js';
 import { withMeasuredCosts } from '../boards/target/kept.js';
 import { checkLabels } from '../compiler/codegen/labels.js';

@@ -1,7 +1,7 @@
 /** What the parts of the pipeline take and give. */
 
 import type { XipModel } from '../boards/device/index.js';
-import type { VectorFile } from '../boards/profile/vectors.js';
+import type { VectorFile } from '../boards/profile/seeded-vectors.js';
 import type { Target } from '../boards/target/index.js';
 import type { Labels } from '../compiler/codegen/labels.js';
 import type { Emission } from '../compiler/codegen/manifest.js';

@@ -1,6 +1,6 @@
 /** bonsaic verify: the kernels on this machine, under sanitizers, then on the board's simulator. */
 import { inTemporaryDirectory } from '../boards/build/temporary.js';
-import { vectorsFor } from '../boards/profile/vectors.js';
+import { vectorsFor } from '../boards/profile/seeded-vectors.js';
 import { emitTwin } from '../boards/project/emit.js';
 import { compileShown, judge, judgePlan, runIn } from '../pipeline.js';
 import type { Report } from '../report/index.js';

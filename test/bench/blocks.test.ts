@@ -6,7 +6,7 @@ import { execute } from '../../bench/qemu/blocks.js';
 import { buildProject } from '../../src/boards/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
 import { qemuCommand } from '../../src/boards/device/qemu.js';
-import { seededVectors } from '../../src/boards/profile/vectors.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { loadTarget } from '../../src/boards/target/index.js';
 import { compile } from '../../src/pipeline.js';
 import { needs } from '../support/skip.js';

@@ -13,7 +13,7 @@ import { isIdfRam } from '../../src/boards/build/idf.js';
 import { buildProject } from '../../src/boards/build/index.js';
 import { openDevice } from '../../src/boards/device/index.js';
 import { measure } from '../../src/boards/profile/measure.js';
-import { seededVectors } from '../../src/boards/profile/vectors.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { listTargets, loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
 import { flashImage } from '../../src/pipeline/flash.js';

@@ -7,13 +7,8 @@ import { expect } from 'chai';
 import { judgeImage, recordedTargets } from '../../src/boards/build/image-record.js';
 import { buildProject } from '../../src/boards/build/index.js';
 import { firmwareFiles, writeProject } from '../../src/boards/build/project.js';
-import {
-  compilerFlags,
-  isLibrary,
-  linkerScriptOf,
-  listTargets,
-  loadTarget,
-} from '../../src/boards/target/index.js';
+import { compilerFlags, isLibrary } from '../../src/boards/target/firmware.js';
+import { linkerScriptOf, listTargets, loadTarget } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';
 import { compile } from '../../src/pipeline.js';
 import { defaults } from '../support/plan.js';

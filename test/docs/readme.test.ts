@@ -11,7 +11,8 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { isLibrary, listTargets, loadTarget } from '../../src/boards/target/index.js';
+import { isLibrary } from '../../src/boards/target/firmware.js';
+import { listTargets, loadTarget } from '../../src/boards/target/index.js';
 import { readConfig } from '../../src/config.js';
 import { runHere } from '../support/command.js';
 import { between, blockWith, codeBlocks, codeIn, readme, tableOf } from '../support/readme.js';

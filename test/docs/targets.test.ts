@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { simulators } from '../../src/boards/device/index.js';
-import { isLibrary, listTargets, loadTarget, type Target } from '../../src/boards/target/index.js';
+import { isLibrary } from '../../src/boards/target/firmware.js';
+import { listTargets, loadTarget, type Target } from '../../src/boards/target/index.js';
 import { kernelsOf } from '../../src/compiler/kernels/index.js';
 
 const page = new URL('../../docs/targets.md', import.meta.url);

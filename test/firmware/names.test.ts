@@ -4,13 +4,8 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { emit, modelGlue } from '../../src/boards/project/emit.js';
 import { packageTemplates } from '../../src/boards/project/templates.js';
-import {
-  compilerFlags,
-  firmwareSources,
-  linkerScriptOf,
-  loadTarget,
-  type Target,
-} from '../../src/boards/target/index.js';
+import { compilerFlags, firmwareSources } from '../../src/boards/target/firmware.js';
+import { linkerScriptOf, loadTarget, type Target } from '../../src/boards/target/index.js';
 import { analyse } from '../../src/compiler/analysis/index.js';
 import { emitProgram } from '../../src/compiler/codegen/program.js';
 import { modelCName } from '../../src/compiler/ir/c-names.js';

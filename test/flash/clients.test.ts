@@ -13,8 +13,8 @@ import type { SimulatedBoard } from '../../src/boards/device/simulated-common.js
 import { measure } from '../../src/boards/profile/measure.js';
 import { muteBoard } from '../../src/boards/profile/mute.js';
 import { restartInBootLoader } from '../../src/boards/profile/restart.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { openSession } from '../../src/boards/profile/session.js';
-import { seededVectors } from '../../src/boards/profile/vectors.js';
 import { emit } from '../../src/boards/project/emit.js';
 import { loadTarget } from '../../src/boards/target/index.js';
 import type { Manifest } from '../../src/compiler/codegen/manifest.js';

@@ -20,7 +20,7 @@ import { simulateBoard } from '../../src/boards/device/simulated.js';
 import type { SimulatedBoard } from '../../src/boards/device/simulated-common.js';
 import { measure } from '../../src/boards/profile/measure.js';
 import { greetFirmware, restartInBootLoader } from '../../src/boards/profile/restart.js';
-import { seededVectors } from '../../src/boards/profile/vectors.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { emit } from '../../src/boards/project/emit.js';
 import { loadTarget } from '../../src/boards/target/index.js';
 import type { Manifest } from '../../src/compiler/codegen/manifest.js';

@@ -2,8 +2,9 @@
 import { expect } from 'chai';
 import { measureSpread } from '../../src/boards/profile/boards.js';
 import { classesOf } from '../../src/boards/profile/classes.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { openSession } from '../../src/boards/profile/session.js';
-import { seededVectors, type VectorPair } from '../../src/boards/profile/vectors.js';
+import type { VectorPair } from '../../src/boards/profile/vectors.js';
 import { verifyOnDevice } from '../../src/boards/profile/verify.js';
 import { loadTarget } from '../../src/boards/target/index.js';
 import { makeReport } from '../../src/report/index.js';

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { earlierOf, readVectors, seededVectors } from '../../src/boards/profile/vectors.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
+import { earlierOf, readVectors } from '../../src/boards/profile/vectors.js';
 import { mainGraph } from '../../src/compiler/ir/graph.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { BonsaiError } from '../../src/errors.js';

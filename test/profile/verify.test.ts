@@ -1,11 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { openSession } from '../../src/boards/profile/session.js';
-import {
-  type LayerChecksum,
-  seededVectors,
-  type VectorPair,
-} from '../../src/boards/profile/vectors.js';
+import type { LayerChecksum, VectorPair } from '../../src/boards/profile/vectors.js';
 import { verifyOnDevice } from '../../src/boards/profile/verify.js';
 import { mainGraph, type TensorId } from '../../src/compiler/ir/graph.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';

@@ -1,8 +1,9 @@
 /** Profiling over a line with faults, in virtual time: what becomes of the measurement. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Device, Listeners } from '../../src/boards/device/device.js';
+import { seededVectors } from '../../src/boards/profile/seeded-vectors.js';
 import { openSession } from '../../src/boards/profile/session.js';
-import { seededVectors, type VectorPair } from '../../src/boards/profile/vectors.js';
+import type { VectorPair } from '../../src/boards/profile/vectors.js';
 import { type DeviceResult, verifyOnDevice } from '../../src/boards/profile/verify.js';
 import type { Manifest } from '../../src/compiler/codegen/manifest.js';
 import type { Module } from '../../src/compiler/ir/graph.js';

@@ -5,12 +5,8 @@ import { join } from 'node:path';
 import { readElf } from '../../src/boards/build/elf.js';
 import { makeUf2 } from '../../src/boards/build/uf2.js';
 import { commands, encodeFrame, type Frame } from '../../src/boards/profile/protocol.js';
-import {
-  compilerFlags,
-  firmwareMacros,
-  linkerScriptOf,
-  type Target,
-} from '../../src/boards/target/index.js';
+import { compilerFlags, firmwareMacros } from '../../src/boards/target/firmware.js';
+import { linkerScriptOf, type Target } from '../../src/boards/target/index.js';
 import { warnings } from './native.js';
 
 /** The constants of fake_model.c. */

@@ -5,15 +5,16 @@ import {
   compilerFlags,
   firmwareMacros,
   firmwareSources,
+  requireCores,
+} from '../../src/boards/target/firmware.js';
+import {
   linkerScriptOf,
   listTargets,
   loadTarget,
-  measuredCosts,
-  parseCosts,
   parseTarget,
-  requireCores,
   twinOf,
 } from '../../src/boards/target/index.js';
+import { measuredCosts, parseCosts } from '../../src/boards/target/measured.js';
 import { BonsaiError } from '../../src/errors.js';
 
 type Json = Record<string, unknown>;

@@ -1,15 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import {
-  coreFolder,
   firmwareMacros,
   firmwareSources,
   isLibrary,
+  requireFirmware,
+} from '../../src/boards/target/firmware.js';
+import {
+  coreFolder,
   linkerScriptOf,
   listTargets,
   loadTarget,
   parseTarget,
-  requireFirmware,
   type Target,
 } from '../../src/boards/target/index.js';
 import { BonsaiError } from '../../src/errors.js';

@@ -3,7 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFile } from '../../package.js';
-import { compilerFlags, type Target } from '../target/index.js';
+import { compilerFlags } from '../target/firmware.js';
+import type { Target } from '../target/index.js';
 import { makeTemporaryFolder } from './temporary.js';
 import { findToolchain, runTool } from './toolchain.js';
 

@@ -3,15 +3,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { BonsaiError, InternalError } from '../../errors.js';
 import { isEndless, readInput } from '../../files.js';
-import { firmwareSources, type Target } from '../target/index.js';
+import { firmwareSources } from '../target/firmware.js';
+import type { Target } from '../target/index.js';
 import { claimUntilUse, useBuilt } from './claim.js';
-import {
-  type FolderKind,
-  type Replacing,
-  realPlace,
-  recoverFolder,
-  writeFolder,
-} from './folder.js';
+import { type Replacing, realPlace, recoverFolder, writeFolder } from './folder.js';
+import type { FolderKind } from './replaceable.js';
 import { type FolderFiles, readSums, sumsFile } from './sums.js';
 
 /** The file that marks a directory as bonsaic's. */

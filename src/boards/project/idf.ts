@@ -7,7 +7,8 @@
 import { integer } from '../../compiler/codegen/c.js';
 import type { Module } from '../../compiler/ir/graph.js';
 import type { Plan } from '../../compiler/plan/types.js';
-import { firmwareMacros, type Target } from '../target/index.js';
+import { firmwareMacros } from '../target/firmware.js';
+import type { Target } from '../target/index.js';
 import { firmwareMain } from './makefile.js';
 import { render } from './templates.js';
 

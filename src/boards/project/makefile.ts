@@ -1,7 +1,8 @@
 /** The Makefile of an output directory: it needs only make and a compiler. */
 import type { Module } from '../../compiler/ir/graph.js';
 import type { Plan } from '../../compiler/plan/types.js';
-import { compilerFlags, firmwareMacros, linkerScriptOf, type Target } from '../target/index.js';
+import { compilerFlags, firmwareMacros } from '../target/firmware.js';
+import { linkerScriptOf, type Target } from '../target/index.js';
 import { render } from './templates.js';
 
 /** The firmware's main(), in place of which the user's own may be built. */

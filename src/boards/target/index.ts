@@ -11,7 +11,7 @@ import { BonsaiError } from '../../errors.js';
 import { didYouMean } from '../../nearest.js';
 import { packageFile } from '../../package.js';
 import { flashSettings } from './flash.js';
-import { linkerScriptOf } from './linker-script.js';
+import { codeSchema, costSchema, memorySchema, parseCosts } from './measured.js';
 
 export { linkerScriptOf } from './linker-script.js';
 
@@ -315,113 +315,4 @@ function check<T>(schema: z.ZodType<T>, json: unknown, where: string): T {
     ({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
   );
   throw new BonsaiError('usage', where, issues.join('; '), example);
-}
-
-/** Template → term of work → cost of one unit. */
-const kernelCosts = z.record(z.string(), z.record(z.string(), z.number().nonnegative()));
-const costSchema = z.strictObject({
-  speed: kernelCosts,
-  balanced: kernelCosts,
-  size: kernelCosts.exactOptional(),
-});
-
-const codeSizes = z.strictObject({
-  runtimeBytes: z.number(),
-  stepBytes: z.number(),
-  kernels: z.record(z.string(), z.number()),
-});
-const codeSchema = z.strictObject({ speed: codeSizes, balanced: codeSizes, size: codeSizes });
-
-const bytes = z.int().nonnegative();
-/** targets/<board>/memory.json, as `npm run bench -- --memory` writes it. */
-const memorySchema = z.strictObject({
-  staticBytes: bytes,
-  stackBytes: bytes,
-  codeBytes: z.int(),
-});
-
-/** Costs as `bonsaic tune` stores them; a board may count in another unit than its simulator. */
-export const measuredCosts = z.strictObject({ costUnit: z.enum(countUnits), costs: costSchema });
-
-/**
- * Checks the text of a file of costs.
- *
- * @throws BonsaiError 'usage' when it is not a table of costs
- */
-export function parseCosts<T>(schema: z.ZodType<T>, text: string, where: string): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    throw new BonsaiError(
-      'usage',
-      where,
-      'is not a table of costs',
-      'measure it again: bonsaic tune',
-    );
-  }
-}
-
-/**
- * The firmware of a target: path below the project's firmware/ → text. The linker script is
- * included under its own name.
- */
-export function firmwareSources(target: Target, cores = 1): Map<string, string> {
-  const read = (path: string) => readFileSync(packageFile(path), 'utf8');
-  const { sources: core = [], headers = [] } = (cores > 1 ? target.secondCore : undefined) ?? {};
-  const files = [...target.sources, ...core, ...target.headers, ...headers];
-  const texts = new Map(files.map((path) => [path, read(`firmware/${path}`)]));
-  const script = linkerScriptOf(target);
-  if (script !== null) texts.set(script.name, script.text);
-  return texts;
-}
-
-/** Whether the target is a core alone: sources without firmware, for a build of the user's own. */
-export function isLibrary({ images }: Pick<Target, 'images'>): boolean {
-  return images.length === 0;
-}
-
-/** @throws BonsaiError 'usage' when the target is sources alone */
-export function requireFirmware(target: Target, where: string): void {
-  if (!isLibrary(target)) return;
-  const boards = listTargets().filter((name) => {
-    const other = loadTarget(name);
-    return other.core === target.core && !isLibrary(other);
-  });
-  throw new BonsaiError(
-    'usage',
-    where,
-    `${target.name} is sources for your own build: it has no start-up code and no linker script`,
-    `add them to your program as README.md in the output of compile says; firmware for this core: --target ${boards.join(' or ')}`,
-  );
-}
-
-/** @throws BonsaiError 'usage' when the target has fewer cores */
-export function requireCores(target: Target, cores: number): void {
-  if (cores === 1 || target.secondCore !== undefined) return;
-  throw new BonsaiError('usage', `--cores ${cores}`, `${target.name} has one core`, 'leave it out');
-}
-
-/**
- * The flags to compile and link every file of a project, relative to the folder that contains
- * firmware/. The firmware brings headers of the C library, since not every compiler has them.
- */
-export function compilerFlags({ flags, libc }: Target): string[] {
-  return libc === null ? [...flags] : [...flags, `-Ifirmware/${libc}`];
-}
-
-/** The C macros that firmware/include/port.h and the port read. */
-export function firmwareMacros(target: Target): Map<string, string> {
-  const macros = new Map([
-    ['TARGET_NAME', target.name],
-    ['CLOCK_HZ', `${target.clockHz}u`],
-  ]);
-  // 0 for a board that QEMU does not simulate: it counts cycles.
-  macros.set('ICOUNT_SHIFT', `${target.icountShift ?? 0}`);
-  for (const [name, value] of Object.entries(target.settings ?? {})) macros.set(name, `${value}u`);
-  if (target.baudRate !== undefined) macros.set('BAUD_RATE', `${target.baudRate}u`);
-  if (target.usb !== undefined) {
-    macros.set('USB_VENDOR_ID', `${target.usb.vendorId}u`);
-    macros.set('USB_PRODUCT_ID', `${target.usb.productId}u`);
-  }
-  return macros;
 }

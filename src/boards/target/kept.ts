@@ -11,7 +11,8 @@ import { removeUnfinished, writeWhole } from '../../durable.js';
 import { BonsaiError, isSystemError, writing } from '../../errors.js';
 import { hasName, makeFolders, readInput } from '../../files.js';
 import { version } from '../../package.js';
-import { measuredCosts, parseCosts, type Target } from './index.js';
+import type { Target } from './index.js';
+import { measuredCosts, parseCosts } from './measured.js';
 
 /** The scope of measured costs: all boards with a core, or one board. */
 export const scopes = ['core', 'board'] as const;

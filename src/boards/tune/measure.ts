@@ -11,7 +11,7 @@ import { findImage, flashableImage } from '../build/index.js';
 import { isSimulated } from '../device/index.js';
 import { flash } from '../flash/index.js';
 import { measure } from '../profile/measure.js';
-import { seededVectors } from '../profile/vectors.js';
+import { seededVectors } from '../profile/seeded-vectors.js';
 import type { Target } from '../target/index.js';
 import type { Layer } from './layers.js';
 import { emptyGraph, type Program, withProgram } from './program.js';

@@ -6,7 +6,6 @@ import {
   type AccumulationAttrs,
   accumulatorStarts,
   allocateLike,
-  checkAccumulation,
   clampBounds,
   type Filters,
   finish,
@@ -16,6 +15,7 @@ import {
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
+import { checkAccumulation } from './arithmetic/accumulation-checks.js';
 import { accumulatorBounds, insidesOf, stageBounds } from './arithmetic/accumulator-bounds.js';
 import { isReal, type RealReading, realSums } from './arithmetic/real.js';
 import { addResidual, checkResidual, residualBounds } from './arithmetic/residual.js';

@@ -6,7 +6,6 @@ import {
   type AccumulationAttrs,
   accumulatorStarts,
   allocateLike,
-  checkAccumulation,
   clampBounds,
   finish,
   inputZeroPoint,
@@ -14,6 +13,7 @@ import {
   outputStage,
   weightsOf,
 } from './arithmetic/accumulation.js';
+import { checkAccumulation } from './arithmetic/accumulation-checks.js';
 import { isReal, type RealSum, realSum } from './arithmetic/real.js';
 import { conv2dFilters } from './conv2d.js';
 import { inputOf, outputOf } from './shape/operands.js';

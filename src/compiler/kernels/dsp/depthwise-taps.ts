@@ -13,15 +13,8 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import {
-  clampWork,
-  exceptionWork,
-  type Finish,
-  finishFlags,
-  finishFor,
-  finishWords,
-  scale,
-} from './finish.js';
+import { type Finish, finishFor, scale } from './finish.js';
+import { clampWork, exceptionWork, finishFlags, finishWords } from './finish-words.js';
 import { liveWeights, stageWords, word } from './words.js';
 
 const readings = ['quad', 'trio', 'duo', 'mono', 'pair', 'single'] as const;

@@ -13,14 +13,8 @@ import { type Convolution, turned } from '../layout/convolution.js';
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
-import {
-  clampWork,
-  exceptionWork,
-  type Finish,
-  finishFlags,
-  finishFor,
-  finishWords,
-} from './finish.js';
+import { type Finish, finishFor } from './finish.js';
+import { clampWork, exceptionWork, finishFlags, finishWords } from './finish-words.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /**

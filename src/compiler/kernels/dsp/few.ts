@@ -8,15 +8,8 @@ import { type Convolution, isPixelRow } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, WorkTerm } from '../variant.js';
-import {
-  clampWork,
-  exceptionWork,
-  type Finish,
-  finishFlags,
-  finishFor,
-  finishWords,
-  scale,
-} from './finish.js';
+import { type Finish, finishFor, scale } from './finish.js';
+import { clampWork, exceptionWork, finishFlags, finishWords } from './finish-words.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights, word } from './words.js';
 

@@ -35,9 +35,8 @@ import { type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
 import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scale.js';
 import { clamp, multiplyShift, nudgeOfWord } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
-import { laneBlocks, lanes } from '../layout/interleave.js';
 import { loweredWords, nudgesUpTo } from '../layout/two-multiply.js';
-import type { MatchContext, WorkTerm } from '../variant.js';
+import type { MatchContext } from '../variant.js';
 
 /** Factor of accumulators. */
 export const scale = 256;
@@ -54,6 +53,9 @@ export interface ChannelFinish {
   /** linear: bits of the outputs (as unsigned bytes) that are one less where the result is a tie. */
   readonly lowered?: Int32Array;
 }
+
+/** Whether the constants of a channel are those of an exception. */
+export const isException = ({ constants: [first = 0] }: ChannelFinish) => first < 0;
 
 export interface Finish {
   readonly method: FinishMethod;
@@ -253,9 +255,9 @@ function definedConstants(stage: OutputStage, channel: number): readonly number[
 }
 
 /** Steps of the line's result per step of the output. */
-const lineStep = 256;
+export const lineStep = 256;
 /** Where ties are decided: for scales below 2^-9, below 2^-5, and others. */
-const tieSteps = [2 ** 16, 2 ** 12, lineStep];
+export const tieSteps = [2 ** 16, 2 ** 12, lineStep];
 
 /** How the results of lines become outputs: floor((result + offset) / step). */
 interface Grid {
@@ -263,83 +265,6 @@ interface Grid {
   readonly offset: number;
   /** How far above its least result an output may begin; default 0. */
   readonly slack?: number;
-}
-
-/** Which of the templates' forms finishes outputs. */
-export function finishFlags({ method, isMixed }: Finish) {
-  return { linear: method === 'linear', mixed: isMixed, twice: method === 'twice' };
-}
-
-/** The same of kernels that decide ties. */
-export function tyingFlags(finish: Finish) {
-  const { method, step } = finish;
-  const flags = { linear: method === 'linear', tied: isTied(finish), twice: method === 'twice' };
-  return { ...flags, fine: step === tieSteps[1], finest: step === tieSteps[0] };
-}
-
-/**
- * How templates finish sums: the helper for one sum, the fraction of a line's result in bits and the bits
- * above it.
- */
-export function finishWords(finish: Finish) {
-  const { linear, mixed, twice } = finishFlags(finish);
-  const tied = isTied(finish);
-  const bits = Math.log2(finish.step);
-  const precision = {
-    word: bits === 16 ? 'finest' : bits === 12 ? 'fine' : '',
-    ...{ bits: `${bits}`, above: `${32 - bits}` },
-  };
-  const ways = { linear, mixed, tied, [precision.word]: true, twice };
-  const way = mixed ? 'mixed' : linear ? 'linear' : finish.method;
-  return {
-    word: Object.entries(ways)
-      .flatMap(([way, holds]) => (holds && way !== '' ? [way] : []))
-      .join('_'),
-    ...{ linear, tied, twice, precision, helper: `dsp/finish_${way}`, method: finish.method },
-    ...{ frame: tied ? '52' : '44', words: `${tied ? 9 : linear ? 8 : 16}` },
-    ...{ constants: linear ? '1' : '3', row: linear ? '2' : '4' },
-    stage_bytes: `${4 * (tied ? 9 : linear ? 8 : 16)}`,
-  };
-}
-
-/** Whether a channel has ties that a table decides. */
-const hasTies = ({ lowered }: ChannelFinish) => lowered !== undefined;
-
-/** Whether the kernel decides ties, or has at least the steps of such a kernel. */
-export const isTied = ({ step, channels }: Finish) => step !== lineStep || channels.some(hasTies);
-
-/** Whether the constants of a channel are those of an exception. */
-export const isException = ({ constants: [first = 0] }: ChannelFinish) => first < 0;
-
-/**
- * Work of ties where four channels are finished together.
- *
- * @param pixels that are finished
- */
-export function tieWork({ channels }: Finish, pixels: number): Readonly<Record<string, WorkTerm>> {
-  const groups = laneBlocks(channels.length).filter((first) =>
-    channels.slice(first, first + lanes).some(hasTies),
-  );
-  return groups.length === 0 ? {} : { ties: { count: pixels * groups.length, cycles: 12 } };
-}
-
-/** Work of exceptions where channels are finished one by one. */
-export function exceptionWork(
-  { channels, isMixed }: Finish,
-  outputs: number,
-  cycles: number,
-): Readonly<Record<string, WorkTerm>> {
-  if (!isMixed) return {};
-  const share = channels.filter(isException).length / channels.length;
-  return { exceptions: { count: outputs * share, cycles } };
-}
-
-/** Work of clamping outputs to the activation's range. */
-export function clampWork(
-  { isClamped }: Finish,
-  outputs: number,
-): Readonly<Record<string, WorkTerm>> {
-  return isClamped ? { clamped: { count: outputs, cycles: 9 } } : {};
 }
 
 /** output = floor((round((256·accumulator + shift) · multiplier / 2^32) + offset) / step), clamped. */

@@ -19,15 +19,8 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { residualOverlap, residualWork } from '../layout/residual.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
-import {
-  clampWork,
-  type Finish,
-  finishWords,
-  scale,
-  tieWork,
-  tyingFinishFor,
-  tyingFlags,
-} from './finish.js';
+import { type Finish, scale, tyingFinishFor } from './finish.js';
+import { clampWork, finishWords, tieWork, tyingFlags } from './finish-words.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /** The two taps of one word of the patch: positions in a filter, −1 for none. */

@@ -34,7 +34,8 @@ import {
   type VariantTraits,
   type WorkTerm,
 } from '../variant.js';
-import { clampWork, type Finish, finishFor, finishWords } from './finish.js';
+import { type Finish, finishFor } from './finish.js';
+import { clampWork, finishWords } from './finish-words.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
 

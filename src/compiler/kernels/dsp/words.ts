@@ -2,7 +2,8 @@
 import type { NodeView } from '../../ir/graph.js';
 import { type Filters, weightsOf } from '../../ops/arithmetic/accumulation.js';
 import type { KernelCall, MatchContext } from '../variant.js';
-import { type ChannelFinish, type Finish, isTied } from './finish.js';
+import type { ChannelFinish, Finish } from './finish.js';
+import { isTied } from './finish-words.js';
 
 /** Two int16 in a word. */
 export function word(low: number, high: number): number {

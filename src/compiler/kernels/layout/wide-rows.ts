@@ -7,9 +7,9 @@ import type { NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
   accumulatorStarts,
-  fitsWords,
   weightRows,
 } from '../../ops/arithmetic/accumulation.js';
+import { fitsWords } from '../../ops/arithmetic/accumulator-reach.js';
 import { inputOf } from '../../ops/shape/operands.js';
 import { elementBytes, type IntegerSums, scaleHelper, scaleRow, sumsOf } from '../portable/wide.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';

@@ -8,10 +8,10 @@ import {
   type AccumulationAttrs,
   biasesFor,
   type Filters,
-  fitsWords,
   type OutputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
+import { fitsWords } from '../../ops/arithmetic/accumulator-reach.js';
 import { hasResidual } from '../../ops/arithmetic/residual.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { type Convolution, columnByColumn, isPixelRow } from '../layout/convolution.js';

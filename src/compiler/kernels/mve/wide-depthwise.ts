@@ -1,6 +1,7 @@
 /** Depthwise convolution of int16 inputs and int8 weights, four channels at a time. */
 import type { NodeView } from '../../ir/graph.js';
-import { type AccumulationAttrs, fitsWords, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { type AccumulationAttrs, weightsOf } from '../../ops/arithmetic/accumulation.js';
+import { fitsWords } from '../../ops/arithmetic/accumulator-reach.js';
 import { asRow, type Convolution, pixelsOf } from '../layout/convolution.js';
 import { lanes } from '../layout/interleave.js';
 import { windowLead } from '../layout/overlap.js';

@@ -6,12 +6,12 @@
 import { elementCount, type NodeView } from '../../ir/graph.js';
 import {
   type AccumulationAttrs,
-  accumulatorReach,
   accumulatorStarts,
   type OutputStage,
   outputStage,
   weightsOf,
 } from '../../ops/arithmetic/accumulation.js';
+import { accumulatorReach } from '../../ops/arithmetic/accumulator-reach.js';
 import type { Multiplier, ReducedMultiplier } from '../../ops/arithmetic/quant.js';
 import { type Conv2dAttrs, conv2d, conv2dDims, conv2dFilters } from '../../ops/conv2d.js';
 import { type DepthwiseConv2dAttrs, depthwiseConv2d } from '../../ops/depthwise_conv2d.js';
