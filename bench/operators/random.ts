@@ -20,6 +20,8 @@ const roundings = ['double', 'double', 'single'];
 const activations = ['relu', 'relu', 'none', 'relu6'];
 /** Larger networks have such layers too, but a plan takes longer. */
 const mostMacs = 4_000_000;
+/** Of a dense layer: with more, 32 bits may not hold its sums, and it is refused. */
+const mostInputs = 2 ** 16;
 
 /** @param random from 0 to below 1 */
 export function randomLayer(random: () => number): Layer {
@@ -35,6 +37,7 @@ export function randomLayer(random: () => number): Layer {
     if (isLarge && (kind === 'conv2d' || kind === 'depthwise')) continue;
     const depth = shape[1] * shape[2] * shape[3];
     if (depth * outC * (kind === 'conv2d' ? kernel[0] * kernel[1] : 1) > mostMacs) continue;
+    if (kind === 'dense' && depth > mostInputs) continue;
     const made = {
       conv2d: () => conv(shape, outC, kernel, slide),
       pointwise: () => conv(shape, outC, [1, 1]),
