@@ -10,9 +10,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { strFromU8, strToU8, unzipSync, zipSync } from 'fflate';
+import { type WindowOp, windowLayer, windowOps } from '../../bench/operators/windows.js';
 import { importModel } from '../../src/compiler/formats/index.js';
 import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
-import { rawBytes } from '../../src/compiler/ir/graph.js';
+import { rawBytes, type TensorData } from '../../src/compiler/ir/graph.js';
 import { difference, elementsOf, evaluateFile, portsOf, refusalOf } from '../support/corpus.js';
 import { growGraph, growths } from '../support/graphs.js';
 import { randomInputs } from '../support/module.js';
@@ -24,6 +25,8 @@ const archivePath = here('desktop.zip');
 const tablePath = here('desktop.json');
 /** Graphs of each operator: with more, halves are met in all that round. */
 const seeds = Array.from({ length: 12 }, (_, seed) => seed);
+/** Layers of each operator with a window: with fewer, one of XNNPACK's conditions has no row. */
+const windowSeeds = Array.from({ length: 60 }, (_, seed) => seed);
 
 const runtimes = { xnnpack: 'default', 'tflite-avx': 'builtin' } as const;
 type Rounding = keyof typeof runtimes;
@@ -37,23 +40,32 @@ interface Case {
 
 const textOf = (data: ArrayBufferView) => Buffer.from(rawBytes(data)).toString('base64');
 
-/** A graph as a file, with its inputs; null where padding of a random window has no form in a file. */
-function graphOf(op: string, seed: number) {
+interface Made {
+  readonly op: string;
+  readonly seed: number;
+  readonly file: Uint8Array;
+  readonly inputs: readonly TensorData[];
+}
+
+/** A graph as a file, with its inputs; none where padding of a random window has no form in a file. */
+function graphOf(op: string, seed: number): readonly Made[] {
   const module = growGraph({ ops: [op], seed });
   try {
-    return { file: writeTflite(module), inputs: randomInputs(module, seed) };
+    return [{ op, seed, file: writeTflite(module), inputs: randomInputs(module, seed) }];
   } catch {
-    return null;
+    return [];
   }
 }
 
+function layerOf(op: WindowOp, seed: number): readonly Made[] {
+  const layer = windowLayer(op, seed);
+  return layer === null ? [] : [{ ...layer, op: `${op} over windows`, seed }];
+}
+
 function update(python: string): void {
-  const made = Object.keys(growths).flatMap((op) =>
-    seeds.flatMap((seed) => {
-      const graph = graphOf(op, seed);
-      return graph === null ? [] : [{ op, seed, ...graph, outputs: 1 }];
-    }),
-  );
+  const graphs = Object.keys(growths).flatMap((op) => seeds.flatMap((seed) => graphOf(op, seed)));
+  const layers = windowOps.flatMap((op) => windowSeeds.flatMap((seed) => layerOf(op, seed)));
+  const made = [...graphs, ...layers].map((one) => ({ ...one, outputs: 1 }));
   const answersOf = (kind: RuntimeKind) =>
     runtimeOutputs(python, kind, made).map((answer) =>
       typeof answer === 'string' ? null : answer.map(textOf),

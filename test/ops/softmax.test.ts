@@ -1,4 +1,7 @@
-import { perTensorQuant, type Random } from '../support/module.js';
+import { expect } from 'chai';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { GraphBuilder, perTensorQuant, type Random } from '../support/module.js';
 import { randomQuant, randomShape, testOperator } from '../support/operator.js';
 import { reals, testReal } from '../support/real-layers.js';
 
@@ -102,3 +105,21 @@ testReal(
   },
   { ulps: 2 },
 );
+
+describe('softmax of int16, as TFLM and desktop TFLite computed it', () => {
+  const row = Int16Array.of(-7366, 1616, -2710, -10537, 1186, -3028, 3945, 1842);
+  // Its sum lies between two reciprocals, one of which differs between float32 and double.
+  for (const [algorithm, outputs] of [
+    ['fixed', [660, 5898, 2053, 304, 5312, 1900, 10410, 6232]],
+    ['table', [660, 5898, 2053, 304, 5311, 1900, 10409, 6232]],
+  ] as const) {
+    it(algorithm, () => {
+      const b = new GraphBuilder();
+      const x = b.input([1, 8], perTensorQuant(0.000243921429501, 0), 'x', 'int16');
+      const unit = { quant: perTensorQuant(1 / 32768, 0) };
+      const module = b.module([b.node('softmax', [x], { beta: 1, algorithm }, unit)]);
+      const [made] = evaluateGraph(mainGraph(module), [row]).outputs;
+      expect([...(made as Int16Array)]).to.deep.equal(outputs);
+    });
+  }
+});

@@ -15,7 +15,12 @@ import {
   roundingDivideByPot,
   saturatingRoundingDoublingHighMul,
 } from './arithmetic/quant.js';
-import { checkWideSoftmax, differenceMultiplier, wideSoftmaxRow } from './arithmetic/softmax16.js';
+import {
+  checkWideSoftmax,
+  differenceMultiplier,
+  wideSoftmaxRow,
+  wideTables,
+} from './arithmetic/softmax16.js';
 import { pointwiseAxes } from './shape/axes.js';
 import { inputOf, outputOf, requireOneType } from './shape/operands.js';
 import { mapRows, requireRowQuant, rowsOf } from './shape/rows.js';
@@ -25,7 +30,7 @@ export interface SoftmaxAttrs {
   readonly beta: number;
   /**
    * Of int8. 'fixed' (tflm): 32-bit fixed point. 'table' (tflite): a float32 table of exponentials, summed
-   * in float32.
+   * in float32. Of int16 the same two differ in their tables.
    */
   readonly algorithm: 'fixed' | 'table';
 }
@@ -75,7 +80,14 @@ function wideRows(view: NodeView<SoftmaxAttrs>, input: Int16Array, depth: number
   const multiplier = differenceMultiplier(view, view.attrs.beta);
   const result = new Int16Array(input.length);
   for (let first = 0; first < input.length; first += depth) {
-    result.set(wideSoftmaxRow(input.subarray(first, first + depth), multiplier), first);
+    result.set(
+      wideSoftmaxRow(
+        input.subarray(first, first + depth),
+        multiplier,
+        wideTables[view.attrs.algorithm],
+      ),
+      first,
+    );
   }
   return result;
 }

@@ -111,6 +111,7 @@ export class GraphBuilder {
       outputs: made.map((i) => this.tensorAt(i)),
       rounding: this.builtin,
       hasVectors: this.hasVectors,
+      isPacked: operator.inputs.some((i) => i >= 0 && this.typeOf(i) === 'int4'),
       isDelegated: false,
     };
     const delegated = this.delegated(name, foreign);
@@ -175,6 +176,11 @@ export class GraphBuilder {
   /** A tensor without elements, as Keras's GRU splits off: a reader of it is refused. */
   private isEmpty(index: number): boolean {
     return rawTensor(this.raw, this.subgraph, index).shape.includes(0);
+  }
+
+  /** The type in the file. */
+  private typeOf(index: number) {
+    return tensorTypes[rawTensor(this.raw, this.subgraph, index).type];
   }
 
   private tensorAt(index: number): Tensor {
@@ -246,7 +252,9 @@ function operatorOf({ op, computed }: Row, { inputs }: ForeignOperator<unknown>)
 /** The tensors that are weights or biases, and the function that adapts each. */
 function parametersOf(raw: RawModel, subgraph: RawSubgraph): ReadonlyMap<number, typeof asWeights> {
   const readings: readonly (readonly [RegExp, position: number, typeof asWeights])[] = [
-    [/^((DEPTHWISE_)?CONV_2D|TRANSPOSE_CONV)$/, 1, asWeights],
+    [/^(DEPTHWISE_)?CONV_2D$/, 1, (raw, tensor) => asWeights(raw, unpacked(raw, tensor))],
+    // No runtime unpacks them: TFLM refuses int4, the desktop reads it as if it were int8.
+    [/^TRANSPOSE_CONV$/, 1, asWeights],
     [/^FULLY_CONNECTED$/, 1, unpacked],
     [/^((DEPTHWISE_)?CONV_2D|FULLY_CONNECTED)$/, 2, asBias],
     [/^TRANSPOSE_CONV$/, 3, asBias],

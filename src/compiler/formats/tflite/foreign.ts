@@ -13,6 +13,8 @@ export interface ForeignOperator<O> {
   readonly rounding: 'tflm' | 'tflite';
   /** Of TFLite: whether products of matrices use vector instructions. */
   readonly hasVectors: boolean;
+  /** Its weights are of int4, two in a byte of the file. */
+  readonly isPacked: boolean;
   /** XNNPACK computes it: its attributes replace those of the builtin kernels. */
   readonly isDelegated: boolean;
 }

@@ -142,8 +142,7 @@ export function unpacked(_: RawModel, tensor: Tensor): Tensor {
 }
 
 /** Those of a convolution, whose zero points the runtimes do not read. */
-export function asWeights(raw: RawModel, given: Tensor): Tensor {
-  const tensor = unpacked(raw, given);
+export function asWeights(raw: RawModel, tensor: Tensor): Tensor {
   const { quant, name, source } = tensor;
   if (quant === null || quant.zeroPoints.every((zeroPoint) => zeroPoint === 0)) return tensor;
   const message = 'has zero points other than 0, and is the weights of a convolution';

@@ -141,19 +141,56 @@ export const transposedWindow = part({
     const options = { ...foreign.options, dilationH: 1, dilationW: 1 };
     const { padTop, padLeft } = padsOf(foreign.where, output, kernelH, kernelW, options);
     requireShort(foreign.where, { strideH, strideW });
+    if (foreign.rounding !== 'tflm') requireItsSize(foreign, output, [kernelH, kernelW]);
     return { strideH, strideW, padTop, padLeft, size: output.slice(1, 3) };
   },
   write(view) {
     const { padTop, padLeft, strideH, strideW } = view.attrs;
     const [, outH = 1, outW = 1] = outputShape(view);
-    const [kernelH, kernelW] = weightsKernel(view);
-    const [top] = samePadding(outH, kernelH, Number(strideH), 1);
-    const [left] = samePadding(outW, kernelW, Number(strideW), 1);
+    const kernel = weightsKernel(view);
+    const [down, across] = [Number(strideH), Number(strideW)];
+    const [top] = samePadding(outH, kernel[0], down, 1);
+    const [left] = samePadding(outW, kernel[1], across, 1);
     const isSame = padTop === top && padLeft === left;
-    const padding = padTop === 0 && padLeft === 0 ? 'VALID' : isSame ? 'SAME' : null;
+    const isValid = padTop === 0 && padLeft === 0;
+    // Both may have no padding before an axis; then the extents tell.
+    const [, ...input] = inputShape(view);
+    const moved = positionsOf([outH, outW], kernel, { strideH: down, strideW: across });
+    const fits = moved.every((extent, axis) => extent === input[axis]);
+    const padding = isValid && (fits || !isSame) ? 'VALID' : isSame ? 'SAME' : null;
     return { padding: codeOf(view, padding), strideH, strideW };
   },
 });
+
+interface Strides {
+  readonly strideH: number;
+  readonly strideW: number;
+}
+
+/** How many places a window without padding has along each axis. */
+const positionsOf = (extents: Kernel, kernel: Kernel, { strideH, strideW }: Strides): Kernel => [
+  Math.ceil((extents[0] - kernel[0] + 1) / strideH),
+  Math.ceil((extents[1] - kernel[1] + 1) / strideW),
+];
+
+/**
+ * The desktop's kernels take the extents of the input from those of the output: of a file whose
+ * window gives others they read elements that its input does not have.
+ * @throws BonsaiError 'unsupported-attribute'
+ */
+function requireItsSize(
+  foreign: ForeignOperator<Strides & { readonly padding: number }>,
+  [, outH = 0, outW = 0]: Shape,
+  kernel: Kernel,
+): void {
+  const [, inH, inW] = shapeOf(foreign, 2, 4);
+  const { options, where } = foreign;
+  const isSame = options.padding === codes.SAME;
+  const [rows, columns] = positionsOf([outH, outW], isSame ? [1, 1] : kernel, options);
+  if (rows === inH && columns === inW) return;
+  const message = `makes ${outH} × ${outW} of ${inH} × ${inW}; its window makes that of ${rows} × ${columns}, which desktop TFLite then reads`;
+  throw unsupported(where, message, 'compile it with --rounding tflm');
+}
 
 /** CONV_3D and CONV_3D_TRANSPOSE: axes of the weights are depth, height, width, and two of channels. */
 const volumeFields = {

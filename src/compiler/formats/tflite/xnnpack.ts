@@ -9,7 +9,7 @@
  * hard_swish and int16 are among them.
  */
 import type { Attrs, Tensor } from '../../ir/graph.js';
-import type { ForeignOperator } from './foreign.js';
+import { type ForeignOperator, unsupported } from './foreign.js';
 
 type Foreign = ForeignOperator<unknown>;
 
@@ -32,7 +32,49 @@ const inFloat32 = { rounding: 'float' };
 const hasScales = (bias: Tensor | null | undefined) =>
   bias?.quant?.zeroPoints.every((zeroPoint) => zeroPoint === 0) ?? false;
 
-const convolution = ({ inputs }: Foreign): Attrs => (hasScales(inputs[2]) ? inFloat32 : {});
+/** Of weights of int4 rows that fill their bytes, with a scale for each. */
+const dense = ({ inputs: [, weights, bias], isPacked }: Foreign): Attrs => {
+  const fits = !isPacked || (weights?.quant?.axis != null && (weights.shape.at(-1) ?? 0) % 2 === 0);
+  return fits && (bias == null || hasScales(bias)) ? inFloat32 : {};
+};
+
+/** CheckTensorQCInt4…: weights of int4 are taken for inputs of float32 alone. */
+const convolution = (foreign: Foreign): Attrs => {
+  if (!hasScales(foreign.inputs[2]) || foreign.isPacked) return {};
+  requirePadding(foreign);
+  return inFloat32;
+};
+
+/**
+ * Refuses padding that XNNPACK computes without a sign, in src/operators/convolution-nhwc.c: where the windows
+ * of SAME leave inputs out along an axis, it pads that axis by 2^31, so that no window is inside and
+ * outputs are the biases alone. A window of 1 × 1 has no padding there.
+ * @throws BonsaiError 'unsupported-attribute'
+ */
+function requirePadding({ where, inputs, options }: Foreign): void {
+  const window = options as Readonly<Record<string, number>>;
+  const [, ...extents] = inputs[0]?.shape ?? [];
+  const [, ...kernels] = inputs[1]?.shape ?? [];
+  if (window.padding !== 0 || (kernels[0] === 1 && kernels[1] === 1)) return;
+  const leavesOut = (['H', 'W'] as const).some((axis, i) => {
+    const [extent = 1, kernel = 1] = [extents[i], kernels[i]];
+    const [stride = 1, dilation = 1] = [window[`stride${axis}`], window[`dilation${axis}`]];
+    return (Math.ceil(extent / stride) - 1) * stride + (kernel - 1) * dilation + 1 < extent;
+  });
+  if (!leavesOut) return;
+  const message =
+    'has SAME, and its windows leave inputs out: XNNPACK then reads no input, and its outputs are the biases alone';
+  throw unsupported(where, message, 'compile it with --rounding tflm');
+}
+
+/** CalculateTransposeConvPaddings: of SAME, windows with gaps between them are left to the builtin kernel. */
+const transposed = (foreign: Foreign): Attrs => {
+  const { inputs, options } = foreign;
+  const { strideH = 1, strideW = 1, padding } = options as Readonly<Record<string, number>>;
+  const [, kernelH = 0, kernelW = 0] = inputs[1]?.shape ?? [];
+  const hasGaps = padding === 0 && (strideH > kernelH || strideW > kernelW);
+  return (inputs[3] == null || hasScales(inputs[3])) && !hasGaps ? inFloat32 : {};
+};
 const withOffset = { algorithm: 'offsetFloat' };
 
 /** CheckQuantizedBinary…: each operand's ratio to the output's scale is in [2^-10, 2^8). */
@@ -49,7 +91,7 @@ const conditions: Readonly<Record<string, (foreign: Foreign) => Attrs>> = {
   CONV_2D: convolution,
   DEPTHWISE_CONV_2D: convolution,
   ELU: () => withOffset,
-  FULLY_CONNECTED: ({ inputs }) => (inputs[2] == null || hasScales(inputs[2]) ? inFloat32 : {}),
+  FULLY_CONNECTED: dense,
   LEAKY_RELU(foreign) {
     const { alpha } = foreign.options as { readonly alpha: number };
     const positive = ratioOf(foreign);
@@ -71,7 +113,7 @@ const conditions: Readonly<Record<string, (foreign: Foreign) => Attrs>> = {
   RESIZE_BILINEAR: () => ({ shareBits: 11 }),
   SUM: () => withOffset,
   TANH: () => withOffset,
-  TRANSPOSE_CONV: ({ inputs }) => (inputs[3] == null || hasScales(inputs[3]) ? inFloat32 : {}),
+  TRANSPOSE_CONV: transposed,
 };
 
 const taken = new Map(Object.entries(conditions));

@@ -5,7 +5,7 @@ import {
   inputScale,
   tableExponentials,
 } from '../../ops/arithmetic/exponentials.js';
-import { differenceMultiplier, exponentials, reciprocals } from '../../ops/arithmetic/softmax16.js';
+import { differenceMultiplier, wideTables } from '../../ops/arithmetic/softmax16.js';
 import { fixedDistances, fixedSummands, type LogSoftmaxAttrs } from '../../ops/log_softmax.js';
 import { inputOf, outputOf } from '../../ops/shape/operands.js';
 import { rowsOf } from '../../ops/shape/rows.js';
@@ -59,6 +59,7 @@ export const softmaxVariants: readonly KernelVariant<SoftmaxAttrs>[] = [
     types: ['int16'],
     match(view) {
       const { multiplier, shift } = differenceMultiplier(view, view.attrs.beta);
+      const { exponentials, reciprocals } = wideTables[view.attrs.algorithm];
       return {
         scratchBytes: 0,
         overlaps: inPlace,

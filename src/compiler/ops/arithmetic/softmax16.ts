@@ -14,21 +14,30 @@ import { badRatio } from './rescale.js';
 
 const { fround } = Math;
 const range = 65535;
-const unit = { scale: fround(2 / range), zeroPoint: 0 };
 
-/** exp(x) for −10 to 0, which are −32768 to 32767, in 15 fractional bits. */
-export const exponentials: Int16Array = lineTable(
-  { scale: fround(10 / range), zeroPoint: 32767 },
-  unit,
-  (x) => fround(Math.exp(x)),
-);
+/** What a row's outputs are made of, in 15 fractional bits. */
+interface WideTables {
+  /** exp(x) for −10 to 0, which are −32768 to 32767. */
+  readonly exponentials: Int16Array;
+  /** 1 / (1 + x) for 0 to 1, which are −32768 to 32767. */
+  readonly reciprocals: Int16Array;
+}
 
-/** 1 / (1 + x) for 0 to 1, which are −32768 to 32767, in 15 fractional bits. */
-export const reciprocals: Int16Array = lineTable(
-  { scale: fround(1 / range), zeroPoint: -32768 },
-  unit,
-  (x) => fround(1 / fround(1 + x)),
-);
+function tablesIn(round: (value: number) => number): WideTables {
+  const unit = { scale: round(2 / range), zeroPoint: 0 };
+  const arguments_ = { scale: round(10 / range), zeroPoint: 32767 };
+  const shares = { scale: round(1 / range), zeroPoint: -32768 };
+  return {
+    exponentials: lineTable(arguments_, unit, (x) => round(Math.exp(x)), round),
+    reciprocals: lineTable(shares, unit, (x) => round(1 / round(1 + x)), round),
+  };
+}
+
+/** TFLM computes its tables in float32, desktop TFLite in double. */
+export const wideTables: Readonly<Record<'fixed' | 'table', WideTables>> = {
+  fixed: tablesIn(fround),
+  table: tablesIn((value) => value),
+};
 
 /** What takes a difference of inputs to the argument of `exponentials`, less 32767. */
 export function differenceMultiplier(view: NodeView<object>, beta: number): Multiplier {
@@ -55,7 +64,11 @@ export function checkWideSoftmax(view: NodeView<object>, beta: number, depth: nu
 }
 
 /** The outputs of a row. */
-export function wideSoftmaxRow(elements: Int16Array, multiplier: Multiplier): Int16Array {
+export function wideSoftmaxRow(
+  elements: Int16Array,
+  multiplier: Multiplier,
+  { exponentials, reciprocals }: WideTables,
+): Int16Array {
   const largest = elements.reduce((most, x) => Math.max(most, x), -32768);
   const exps = elements.map((x) => {
     const scaled = multiplyByQuantizedMultiplier(x - largest, multiplier, 'double');
