@@ -49,7 +49,8 @@ from_pypi() { # FOLDER PACKAGE...
 if [ "${1:-}" = --tests ]; then
   command -v esptool esptool.py >/dev/null || from_pypi esptool esptool
   command -v adafruit-nrfutil >/dev/null || from_pypi nrfutil adafruit-nrfutil
-  from_pypi tflite tflite-micro ai-edge-litert
+  # The wheel whose bits --rounding tflm has; bench/roundings.ts compares it with another one.
+  from_pypi tflite "tflite-micro==$(node -p 'require("./package.json").config.tflite_micro')" ai-edge-litert
   # Other versions of Node that users have; one that is not there is a test that is skipped.
   for version in 22 24; do
     [ -e "build/node$version" ] || npm install --silent --prefix "build/node$version" "node@$version" >&2 || {

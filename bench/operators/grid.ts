@@ -246,7 +246,7 @@ function rows(): readonly Layer[] {
 
 function binaries(): readonly Layer[] {
   return ['add', 'sub', 'mul'].flatMap((op) => {
-    const attrs = { activation: 'none', ...(op === 'sub' ? { ratios: 'single' } : {}) };
+    const attrs = { activation: 'none' };
     return [
       ...shapes.map((shape) => plain(op, [shape, shape], attrs)),
       ...[1, 3, 4, 8, 17, 64].flatMap((c) => [

@@ -17,8 +17,8 @@ import {
   Random,
 } from '../../test/support/module.js';
 
-/** A layer as a file, with its input. */
-export interface WindowLayer {
+/** A layer as a file, with its inputs. */
+export interface FileLayer {
   /** Operator and types. */
   readonly group: string;
   /** What is at random in it. */
@@ -202,7 +202,7 @@ const isDilated = (op: WindowOp) => op === 'conv2d' || op === 'depthwise_conv2d'
 const hasWeights = (op: WindowOp) => isDilated(op) || /^(transpose|fully)/.test(op);
 
 /** One layer with weights, scales and zero points at random; null where no file expresses it. */
-export function windowLayer(op: WindowOp, seed: number): WindowLayer | null {
+export function windowLayer(op: WindowOp, seed: number): FileLayer | null {
   const draw = new Draw(seed, isDilated(op));
   const { b, random, dtype, weightType, y, x, isSame, activation } = draw;
   try {

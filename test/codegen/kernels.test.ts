@@ -88,7 +88,7 @@ describe('kernel functions', () => {
   it('flags that tell two functions of a template apart stand in their names', () => {
     const b = new GraphBuilder();
     const x = b.input([1, 4]);
-    const y = b.node('sub', [x, x], { activation: 'none', ratios: 'single' });
+    const y = b.node('sub', [x, x], { activation: 'none' });
     const module = b.module([b.node('add', [y, x], { activation: 'none' })]);
     expect(functionsOf(emitted('balanced', module).source)).to.deep.equal([
       'add_s8_subtract',

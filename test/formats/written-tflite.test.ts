@@ -163,7 +163,7 @@ const rows: readonly Row[] = [
     edge: 'no activation',
     shape: image,
     inputs: 2,
-    attrs: { ...none, ratios: 'single' },
+    attrs: { ...none },
   },
   { op: 'average_pool2d', edge: 'SAME', shape: image, attrs: { ...kernel, ...same, ...none } },
   { op: 'max_pool2d', edge: 'VALID', shape: image, attrs: { ...kernel, ...valid, ...none } },

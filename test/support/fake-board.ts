@@ -72,7 +72,7 @@ export function chainModule(count: number, value: (i: number) => number = (i) =>
   );
   const activation = { activation: 'none' };
   const first = builder.node('add', [input, constant], activation, { name: 'first' });
-  const difference = { ...activation, ratios: 'single' };
+  const difference = { ...activation };
   const second = builder.node('sub', [first, input], difference, { name: 'second' });
   const third = builder.node('add', [second, first], activation, { name: 'third' });
   const module = builder.module([third], 'chain');

@@ -193,6 +193,9 @@ function ofPositive(op: string): Grow {
   };
 }
 
+/** The precision of ratios of scales; absent: double. */
+const ratios = (random: Random) => random.pick([{}, { ratios: 'single' }]);
+
 const sigmoid = (random: Random) => ({ algorithm: random.pick(['fixed', 'float']) });
 
 /** Operands of one scale, since integers are compared. */
@@ -215,7 +218,7 @@ function reduction(op: string): Grow {
 
 /** Operators by name, but for `indexed` and `stateful`; a test compares the names with `operators`. */
 export const growths: Readonly<Record<string, Grow>> = {
-  abs: elementwise('abs', () => ({})),
+  abs: elementwise('abs', ratios),
   add: binary('add'),
   arg_extreme: (growth) => {
     const { b, random, x, shape } = growth;
@@ -361,7 +364,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     const algorithm = rows && keepDims ? random.pick(['general', 'spatial']) : 'general';
     return b.node('mean', [x], { axes, keepDims, algorithm });
   },
-  mul: binary('mul'),
+  mul: binary('mul', ratios),
   neg: ({ b, x }) => {
     // Within ±126, since −128 has no negative in 8 bits.
     const own = { quant: perTensorQuant(b.quant(x).scales[0] ?? 1, 0) };
@@ -434,10 +437,12 @@ export const growths: Readonly<Record<string, Grow>> = {
     const own = { quant: quant(random) };
     return b.node('reduce_sum', [x], { ...attrs, algorithm: random.pick(['fixed', 'float']) }, own);
   },
-  relu: elementwise('relu', () => ({})),
-  relu6: elementwise('relu6', (random) => ({ algorithm: random.pick(['clamp', 'rescale']) })),
-  relu_0_to_1: elementwise('relu_0_to_1', () => ({})),
-  relu_n1_to_1: elementwise('relu_n1_to_1', () => ({})),
+  relu: elementwise('relu', ratios),
+  relu6: elementwise('relu6', (random) =>
+    random.pick([{ algorithm: 'clamp' }, { algorithm: 'rescale', ratios: 'single' }]),
+  ),
+  relu_0_to_1: elementwise('relu_0_to_1', ratios),
+  relu_n1_to_1: elementwise('relu_n1_to_1', ratios),
   reshape: ({ b, random, x, shape }) => {
     const count = elementCount(shape);
     const rows = random.pick([1, 2, 3, 4].filter((divisor) => count % divisor === 0));
@@ -500,7 +505,7 @@ export const growths: Readonly<Record<string, Grow>> = {
     const strides = shape.map(() => 1);
     return b.node('strided_slice', [x], { begin, strides, counts, shape: counts });
   },
-  sub: binary('sub', (random) => ({ ratios: random.pick(['single', 'double']) })),
+  sub: binary('sub'),
   tanh: elementwise('tanh', sigmoid, perTensorQuant(1 / 128, 0)),
   tile: ({ b, random, x, shape }) =>
     b.node('tile', [x], { multiples: shape.map(() => random.pick([1, 1, 2])) }),

@@ -120,7 +120,7 @@ export const variantRows: Readonly<Record<string, Fill>> = {
   'portable/add_table': (b) => {
     const [x, y] = [b.input([1, 4, 4, 3]), b.input([1, 4, 4, 3], perTensorQuant(0.25, -7))];
     const sum = b.node('add', [x, y], { activation: 'none' });
-    return b.node('sub', [sum, y], { activation: 'relu', ratios: 'single' });
+    return b.node('sub', [sum, y], { activation: 'relu' });
   },
   'portable/average_pool2d': (b) => {
     const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };

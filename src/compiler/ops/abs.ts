@@ -4,20 +4,22 @@ import type { NodeView } from '../ir/graph.js';
 import type { OpDef } from '../ir/op.js';
 import type { Scalar } from './arithmetic/lookup.js';
 import { clamp } from './arithmetic/quant.js';
-import { elementQuant, requireSymmetric, rescaler } from './arithmetic/rescale.js';
+import {
+  elementQuant,
+  elementRatio,
+  type RatioAttrs,
+  requireSymmetric,
+  rescaler,
+} from './arithmetic/rescale.js';
 import { unary } from './scalar.js';
 import { outputOf } from './shape/operands.js';
 
-/** Both runtimes give the same bits. */
-export type AbsAttrs = Readonly<Record<string, never>>;
+export const abs = unary('abs', scalarOf, ['int8', 'int16']) satisfies OpDef<RatioAttrs>;
 
-export const abs = unary<AbsAttrs>('abs', scalarOf, ['int8', 'int16']) satisfies OpDef<AbsAttrs>;
-
-function scalarOf(view: NodeView<AbsAttrs>): Scalar {
-  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const ratio = Math.fround(inputScale / outputScale);
+function scalarOf(view: NodeView<RatioAttrs>): Scalar {
+  const { inputZeroPoint, outputZeroPoint } = elementQuant(view);
   // With equal scales the runtimes do not multiply; a ratio of 1 changes no integer either.
-  const rescale = rescaler(view, ratio);
+  const rescale = rescaler(view, elementRatio(view));
   requireSymmetric(view);
   const [low, high] = rangeOfType(outputOf(view).dtype);
   return (q) => clamp(rescale(Math.abs(q - inputZeroPoint)) + outputZeroPoint, low, high);

@@ -6,11 +6,11 @@ import { sumOf } from './arithmetic/sum.js';
 import { pair } from './scalar.js';
 
 export interface AddAttrs extends BinaryAttrs {
-  /** TFLM and TFLite's builtin kernels give the same bits ('double', the default). */
-  readonly ratios?: 'double' | 'shifted';
+  /** shifted: XNNPACK's arithmetic (arithmetic/sum.ts). TFLM and TFLite's builtin kernels give the same bits. */
+  readonly ratios?: 'shifted';
 }
 
 /** The arithmetic of one node. */
-export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, view.attrs.ratios ?? 'double');
+export const addition = (view: NodeView<AddAttrs>) => sumOf(view, 1, view.attrs.ratios);
 
 export const add = pair<AddAttrs>('add', addition) satisfies OpDef<AddAttrs>;

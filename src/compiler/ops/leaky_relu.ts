@@ -12,9 +12,10 @@ export interface LeakyReluAttrs {
   /** A float32; may be negative or above 1. */
   readonly alpha: number;
   /**
-   * The rounding of halves for a negative alpha; for other alphas the two are the same.
+   * The rounding of halves for a negative alpha, and of ratios.
    * magnitude: x · |alpha| is rounded and then negated (TFLM's reference kernel, rounding 'tflm').
    * signed: −x · |alpha| is rounded (desktop TFLite's builtin kernel, rounding 'tflite').
+   * 'magnitude' divides scales in double, 'signed' in float32.
    * sixteenBits: factors of 16 bits, halves up (XNNPACK, rounding 'xnnpack').
    */
   readonly algorithm: 'magnitude' | 'signed' | 'sixteenBits';
@@ -68,7 +69,7 @@ export function leakyRatios(
   view: NodeView<LeakyReluAttrs>,
 ): readonly [above: number, below: number] {
   const { inputScale, outputScale } = elementQuant(view);
-  const { fround } = Math;
-  const leak = fround(fround(inputScale * fround(view.attrs.alpha)) / outputScale);
-  return [fround(inputScale / outputScale), Math.abs(leak)];
+  const round = view.attrs.algorithm === 'magnitude' ? (x: number) => x : Math.fround;
+  const leak = round(round(inputScale * Math.fround(view.attrs.alpha)) / outputScale);
+  return [round(inputScale / outputScale), Math.abs(leak)];
 }

@@ -8,11 +8,11 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio } from './arithmetic/rescale.js';
+import { badRatio, type RatioAttrs } from './arithmetic/rescale.js';
 import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-export interface MulAttrs extends BinaryAttrs {
+export interface MulAttrs extends BinaryAttrs, RatioAttrs {
   /**
    * double, the default: TFLM and TFLite's builtin kernels round twice. float: XNNPACK's arithmetic
    * (rounding 'xnnpack').
@@ -32,7 +32,8 @@ export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   if (view.attrs.rounding === 'float') {
     return arithmeticWith(floatProduct(a, b, output), a, b, output);
   }
-  const real = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
+  const round = view.attrs.ratios === 'single' ? fround : (x: number) => x;
+  const real = round(round(fround(a.scale) * fround(b.scale)) / fround(output.scale));
   const multiplier = quantizeMultiplier(real);
   const isWide = outputOf(view).dtype === 'int16';
   if (isWide && [a, b, output].some(({ zeroPoint }) => zeroPoint !== 0)) {

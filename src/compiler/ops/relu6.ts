@@ -4,11 +4,11 @@ import type { OpDef } from '../ir/op.js';
 import { rescaleAndClamp } from './arithmetic/clamping.js';
 import type { Scalar } from './arithmetic/lookup.js';
 import { activationRange, clamp } from './arithmetic/quant.js';
-import { elementQuant, requireSymmetric } from './arithmetic/rescale.js';
+import { elementQuant, type RatioAttrs, requireSymmetric } from './arithmetic/rescale.js';
 import { unary } from './scalar.js';
 import { inputOf } from './shape/operands.js';
 
-export interface Relu6Attrs {
+export interface Relu6Attrs extends RatioAttrs {
   /**
    * clamp: integers are clamped to [0, 6] in the input's scale, and the output's quantization is
    * ignored (TFLM's reference kernel, rounding 'tflm').

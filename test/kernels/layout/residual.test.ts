@@ -38,7 +38,7 @@ describe('a sum as two look-ups', () => {
       if (node === undefined) return expect.fail('a node');
       for (const sign of [1, -1] as const) {
         const view = viewOf(mainGraph(module), node) as NodeView<object> as never;
-        const sum = sumOf(view, sign, 'double');
+        const sum = sumOf(view, sign);
         for (const [low, high] of [
           [-128, 127],
           [-20, 31],

@@ -315,7 +315,7 @@ function binaries(op: 'add' | 'sub' | 'mul'): Module[] {
       const y =
         turn === 1 ? builder.constant(random.int8(count), b, quant()) : builder.input(b, quant());
       const activation = turn === 2 ? 'relu' : 'none';
-      const attrs = { activation, ...(op === 'sub' ? { ratios: 'single' } : {}) };
+      const attrs = { activation };
       const name = `${edge}, ${turn}`;
       return builder.module([builder.node(op, [x, y], attrs, { quant: quant(), name })]);
     }),
@@ -365,7 +365,7 @@ describe('kernels for Helium', () => {
       const shape = [1, random.integer(1, 9), random.integer(1, 7)];
       const operands = [b.input(shape, quant()), b.input(shape, quant())];
       const op = random.pick(['add', 'sub']);
-      const attrs = { activation: 'none', ...(op === 'sub' ? { ratios: 'single' } : {}) };
+      const attrs = { activation: 'none' };
       return b.module([b.node(op, operands, attrs, { quant: quant(), name: `seed ${seed}` })]);
     });
     expect(await onBoard(sums, 'mve/add_table', 'balanced')).to.be.greaterThan(0.8);

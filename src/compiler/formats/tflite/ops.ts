@@ -39,6 +39,7 @@ import {
   ofMatrices,
   ofVectors,
   rootAlgorithm,
+  shortProducts,
 } from './rounding.js';
 import {
   activation,
@@ -65,11 +66,13 @@ const layer = { operands: [0, 1, 2], optional: [2] };
 const transposedLayer = { operands: [2, 1, 3], optional: [3] };
 
 const curve = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'float' } };
+/** In which precision scales are divided. */
+const ratios = { tflm: {}, tflite: { ratios: 'single' } };
 /** Of int8 SOFTMAX and LOG_SOFTMAX. */
 const exponentials = { tflm: { algorithm: 'fixed' }, tflite: { algorithm: 'table' } };
 
 const table: Readonly<Record<string, Row>> = {
-  ABS: row('abs', 78, [2, 3]),
+  ABS: row('abs', 78, [2, 3], [], { rounding: ratios }),
   ADD: row('add', 11, [2, 3], sum, binary),
   ADD_N: row('add_n', 82, [1], [], { operands: 'all' }),
   ARG_MAX: row('arg_extreme', 40, [2], [searched], { fixed: { function: 'max' } }),
@@ -171,7 +174,7 @@ const table: Readonly<Record<string, Row>> = {
   }),
   MINIMUM: row('minimum', 39, [2, 4], [], unfused),
   MIRROR_PAD: row('mirror_pad', 77, [2, 3], [integersAt(1, 'pads', pairs, 'padding'), mirrorMode]),
-  MUL: row('mul', 21, [2, 4], [activation(0)], binary),
+  MUL: row('mul', 21, [2, 4], [activation(0), shortProducts], { ...binary, rounding: ratios }),
   NEG: row('neg', 42, [1]),
   NOT_EQUAL: row('compare', 54, [2], [], { ...binary, fixed: { relation: 'not_equal' } }),
   ONE_HOT: row(
@@ -198,12 +201,12 @@ const table: Readonly<Record<string, Row>> = {
   REDUCE_MAX: row('reduce_max', 27, [2, 3], reduced),
   REDUCE_MIN: row('reduce_min', 27, [2, 3], reduced),
   REDUCE_PROD: row('reduce_prod', 27, [1], reduced),
-  RELU: row('relu', 0, [2, 3]),
+  RELU: row('relu', 0, [2, 3], [], { rounding: ratios }),
   RELU6: row('relu6', 0, [2, 3], [], {
-    rounding: { tflm: { algorithm: 'clamp' }, tflite: { algorithm: 'rescale' } },
+    rounding: { tflm: { algorithm: 'clamp' }, tflite: { algorithm: 'rescale', ratios: 'single' } },
   }),
-  RELU_0_TO_1: row('relu_0_to_1', 0, [1]),
-  RELU_N1_TO_1: row('relu_n1_to_1', 0, [1]),
+  RELU_0_TO_1: row('relu_0_to_1', 0, [1], [], { rounding: ratios }),
+  RELU_N1_TO_1: row('relu_n1_to_1', 0, [1], [], { rounding: ratios }),
   RESHAPE: row('reshape', 17, [1, 1], [toOutputShape, newShape]),
   RESIZE_BILINEAR: row('resize_bilinear', 15, [3, 4], resized(2)),
   RESIZE_NEAREST_NEIGHBOR: row('resize_nearest_neighbor', 74, [2, 4], resized(0)),
@@ -244,10 +247,7 @@ const table: Readonly<Record<string, Row>> = {
   SQUARED_DIFFERENCE: row('squared_difference', 76, [2], [], unfused),
   SQUEEZE: row('squeeze', 30, [1, 1], [toOutputShape, squeezeDims]),
   STRIDED_SLICE: row('strided_slice', 32, [2, 4], stridedSlice),
-  SUB: row('sub', 28, [2, 5], sum, {
-    ...binary,
-    rounding: { tflm: { ratios: 'single' }, tflite: { ratios: 'double' } },
-  }),
+  SUB: row('sub', 28, [2, 5], sum, binary),
   SUM: row('reduce_sum', 27, [2], reduced, { rounding: curve }),
   SVDF: row(
     'svdf',

@@ -58,6 +58,31 @@ export const channelRounding = (axis: 0 | 3) =>
     rounding: vectorRounding(foreign, shapeOf(foreign, 1, 4)[axis] ?? 0),
   }));
 
+/**
+ * MUL of int8, optimized_ops::MulElementwise: vectors saturate an output to int16 before they add its zero
+ * point, which wraps.
+ * @throws BonsaiError 'unsupported-attribute' where an output can wrap
+ */
+export const shortProducts = part({
+  read(foreign) {
+    const { inputs, outputs, hasVectors, isDelegated, where } = foreign;
+    const [a, b, output] = [inputs[0], inputs[1], outputs[0]].map((tensor) => tensor?.quant);
+    if (!hasVectors || isDelegated || outputs[0]?.dtype !== 'int8') return {};
+    const [ofA, ofB] = [a, b].map((quant) =>
+      [-128, 127].map((q) => q - (quant?.zeroPoints[0] ?? 0)),
+    );
+    const scaleOf = (quant: typeof a) => quant?.scales[0] ?? 1;
+    const ratio = (scaleOf(a) * scaleOf(b)) / scaleOf(output);
+    const ends = (ofA ?? []).flatMap((x) => (ofB ?? []).map((y) => x * y * ratio));
+    const zeroPoint = output?.zeroPoints[0] ?? 0;
+    const wraps = (end: number) =>
+      Math.abs(Math.max(-32768, Math.min(32767, end)) + zeroPoint) > 32767;
+    if (!ends.some(wraps)) return {};
+    const message = 'has products so large that desktop TFLite wraps them around';
+    throw unsupported(where, message, 'compile it with --rounding tflm');
+  },
+});
+
 /** MEAN. Desktop TFLite compares the axes as stored, and has a kernel for these two alone. */
 export const meanAlgorithm = part({
   read(foreign) {

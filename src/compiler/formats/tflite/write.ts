@@ -87,8 +87,12 @@ function requireSame(module: Module, bytes: Uint8Array): void {
   const [furthest] = differences.sort((a, b) => b.index - a.index);
   const view = viewOf(graph, graph.nodes[furthest?.index ?? 0] as Node);
   const [wrote, back] = [stored(view.attrs), stored(furthest?.back ?? {})];
-  const names = Object.keys(wrote).filter((name) => !deepEqual(wrote[name], back[name]));
-  const said = names.map((name) => `${name} ${JSON.stringify(view.attrs[name])}`).join(', ');
+  const names = Object.keys({ ...wrote, ...back }).filter(
+    (name) => !deepEqual(wrote[name], back[name]),
+  );
+  const said = names
+    .map((name) => `${name} ${JSON.stringify(view.attrs[name] ?? 'of the default')}`)
+    .join(', ');
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
 }
 

@@ -7,7 +7,7 @@ import {
   type Multiplier,
   quantizeMultiplier,
 } from '../../ops/arithmetic/quant.js';
-import { elementQuant } from '../../ops/arithmetic/rescale.js';
+import { elementQuant, elementRatio, type RatioAttrs } from '../../ops/arithmetic/rescale.js';
 import { type DequantizeAttrs, dequantization, dequantize } from '../../ops/dequantize.js';
 import { type LeakyReluAttrs, leakyRatios } from '../../ops/leaky_relu.js';
 import { type QuantizeAttrs, quantizeTypes, requantizationOf } from '../../ops/quantize.js';
@@ -87,7 +87,7 @@ const plainly = { leaky: false, negated: false, magnitude: false };
 /** Without a change of the integers: 2x · 2^30 / 2^31. */
 const identity: Multiplier = { multiplier: 2 ** 30, shift: 1 };
 
-interface Clamping<A extends object> {
+interface Clamping<A extends RatioAttrs> {
   /** Whether the sign goes. */
   readonly absolute?: boolean;
   /** Whether elements change their scale. */
@@ -97,7 +97,7 @@ interface Clamping<A extends object> {
 const always = () => true;
 
 /** int16 in the output's scale, clamped. */
-function clampingVariant<A extends object>(
+function clampingVariant<A extends RatioAttrs>(
   rangeOf: (view: NodeView<A>) => readonly [low: number, high: number],
   { absolute = false, scales = always }: Clamping<A> = {},
 ): KernelVariant<A> {
@@ -106,8 +106,7 @@ function clampingVariant<A extends object>(
     needs: [],
     types: ['int16'],
     match(view) {
-      const { inputScale, outputScale } = elementQuant(view);
-      const ratio = quantizeMultiplier(Math.fround(inputScale / outputScale));
+      const ratio = quantizeMultiplier(elementRatio(view));
       const [low, high] = rangeOf(view);
       return kernelOf(view, 30, {
         flags: { ...plainly, absolute },
@@ -120,11 +119,13 @@ function clampingVariant<A extends object>(
   };
 }
 
-export const wideAbs = clampingVariant<object>((view) => rangeOfType(outputOf(view).dtype), {
+export const wideAbs = clampingVariant<RatioAttrs>((view) => rangeOfType(outputOf(view).dtype), {
   absolute: true,
 });
 
-export const wideRelu = clampingVariant<object>((view) => activationRange('relu', outputOf(view)));
+export const wideRelu = clampingVariant<RatioAttrs>((view) =>
+  activationRange('relu', outputOf(view)),
+);
 
 /** Without rescaling the range is that of the input's scale. */
 export const wideRelu6 = clampingVariant<Relu6Attrs>(

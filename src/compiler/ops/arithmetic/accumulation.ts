@@ -28,7 +28,6 @@ import {
   roundHalfAwayFromZero,
   roundHalfToEven,
 } from './quant.js';
-import type { SumRatios } from './sum.js';
 
 export interface AccumulationAttrs {
   readonly activation: Activation;
@@ -58,8 +57,8 @@ export interface AccumulationAttrs {
    * FULLY_CONNECTED of desktop TFLite. Default: 15 bits of a multiplier.
    */
   readonly wideScale?: 'double';
-  /** The arithmetic of the residual sum; default 'double'. */
-  readonly addRatios?: SumRatios;
+  /** Of the residual sum, as of ADD. */
+  readonly addRatios?: 'shifted';
 }
 
 /** The result of the output stage: the output, or the tensor to which a residual is added. */

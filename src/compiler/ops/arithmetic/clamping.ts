@@ -3,15 +3,18 @@ import type { NodeView } from '../../ir/graph.js';
 import { outputOf } from '../shape/operands.js';
 import type { Scalar } from './lookup.js';
 import { activationRange, type Clamp, clamp } from './quant.js';
-import { elementQuant, requireSymmetric, rescaler } from './rescale.js';
+import {
+  elementQuant,
+  elementRatio,
+  type RatioAttrs,
+  requireSymmetric,
+  rescaler,
+} from './rescale.js';
 
-/**
- * Rescales each element to the output's scale and clamps it to the activation's range. The ratio of
- * the scales is a float32: its rounding decides results that lie close to a tie.
- */
-export function rescaleAndClamp(view: NodeView<object>, activation: Clamp): Scalar {
-  const { inputScale, outputScale, inputZeroPoint, outputZeroPoint } = elementQuant(view);
-  const rescale = rescaler(view, Math.fround(inputScale / outputScale));
+/** Rescales each element to the output's scale and clamps it to the activation's range. */
+export function rescaleAndClamp(view: NodeView<RatioAttrs>, activation: Clamp): Scalar {
+  const { inputZeroPoint, outputZeroPoint } = elementQuant(view);
+  const rescale = rescaler(view, elementRatio(view));
   requireSymmetric(view);
   const [low, high] = activationRange(activation, outputOf(view));
   return (q) => clamp(rescale(q - inputZeroPoint) + outputZeroPoint, low, high);

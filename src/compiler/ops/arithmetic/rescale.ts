@@ -30,6 +30,22 @@ export function elementQuant(view: NodeView<object>): ElementQuant {
   };
 }
 
+/** Of operators that take the ratio of two scales. */
+export interface RatioAttrs {
+  /**
+   * The precision in which scales are divided: it decides results close to a tie.
+   * double: TFLM (rounding 'tflm'), the default. single: in float32 (desktop TFLite, rounding 'tflite').
+   */
+  readonly ratios?: 'double' | 'single';
+}
+
+/** Steps of the output in a step of the input. */
+export function elementRatio(view: NodeView<RatioAttrs>): number {
+  const { inputScale, outputScale } = elementQuant(view);
+  const ratio = inputScale / outputScale;
+  return view.attrs.ratios === 'single' ? Math.fround(ratio) : ratio;
+}
+
 /**
  * x · real in fixed point with two roundings, for |x| ≤ 255 (65535 of int16 inputs): the high half of the product with
  * halves rounded up, then a rounding right shift. Both runtimes round single elements so; only the

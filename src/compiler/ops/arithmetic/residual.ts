@@ -90,5 +90,5 @@ function sumWith(view: NodeView<AccumulationAttrs>): { sum: Sum; low: number; hi
     outputs: view.outputs,
   };
   const [low, high] = activationRange(addActivation, outputOf(view));
-  return { sum: sumOf(add, 1, view.attrs.addRatios ?? 'double'), low, high };
+  return { sum: sumOf(add, 1, view.attrs.addRatios), low, high };
 }

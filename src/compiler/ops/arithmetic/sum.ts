@@ -12,9 +12,6 @@ import {
   roundHalfToEven,
 } from './quant.js';
 
-/** float32 or float64: the precision in which scales are divided. shifted: XNNPACK's arithmetic. */
-export type SumRatios = 'single' | 'double' | 'shifted';
-
 /**
  * Operands are scaled by 2^20 first: |q − zero point| ≤ 255, so sums stay within 29 bits. Those of
  * int16 by 2^15: |q − zero point| ≤ 65535, so the scaled ones fit 32 bits. Halved at least by the
@@ -40,10 +37,11 @@ export interface Sum extends Arithmetic {
  * roundings, then the sum is rescaled to the output (kernels/add.cc, kernels/sub.cc of both
  * runtimes).
  *
+ * @param ratios shifted: XNNPACK's arithmetic
  * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more
  *   (2^14 times of int16): both runtimes abort
  */
-export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: SumRatios): Sum {
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios?: 'shifted'): Sum {
   if (ratios === 'shifted') return shiftedSumOf(view, sign);
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
@@ -52,11 +50,9 @@ export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios: SumRati
   const leftShift = leftShifts[outputOf(view).dtype as keyof typeof leftShifts];
   const { fround } = Math;
   const common = 2 * Math.max(fround(a.scale), fround(b.scale));
-  const multiplierOf = (ratio: number) =>
-    quantizeMultiplier(ratios === 'single' ? fround(ratio) : ratio);
-  const ofA = multiplierOf(fround(a.scale) / common);
-  const ofB = multiplierOf(fround(b.scale) / common);
-  const ofOutput = multiplierOf(common / (2 ** leftShift * fround(output.scale)));
+  const ofA = quantizeMultiplier(fround(a.scale) / common);
+  const ofB = quantizeMultiplier(fround(b.scale) / common);
+  const ofOutput = quantizeMultiplier(common / (2 ** leftShift * fround(output.scale)));
   if (ofOutput.shift > 0) {
     throw new BonsaiError(
       'bad-quantization',

@@ -33,7 +33,7 @@ static void model_step(int8_t *arena, int32_t step)
     case 0:
         add_table_s8(arena + 0x0000, arena + 0x0030, arena + 0x0060, &model_add_0_args);
         break;
-    /* sub_1: "sub_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu ratios single
+    /* sub_1: "sub_1"  s8 [1,4,4,3], [1,4,4,3] -> [1,4,4,3]  relu
      * portable/add_table: test */
     case 1:
         add_table_s8(arena + 0x0060, arena + 0x0030, arena + 0x0090, &model_sub_1_args);

@@ -1,19 +1,24 @@
 /**
- * Layers over the whole grid of windows against the runtimes of `--rounding`, bit for bit: kernels of 1 to 5, strides of
- * 1 to 4, dilations, SAME and VALID, groups, multipliers of depth, weights of int8 and int4, int8 and int16.
+ * Layers over the whole grid of windows, and operators on elements with scales at random, against the runtimes of
+ * `--rounding`, bit for bit: kernels of 1 to 5, strides of 1 to 4, dilations, SAME and VALID, groups, multipliers of depth,
+ * weights of int8 and int4, int8 and int16.
  *
- *     npx tsx bench/windows.ts --python PYTHON [--count N] [--seed N] [--ops conv2d,…] [--roundings xnnpack,…]
+ *     npx tsx bench/roundings.ts --python PYTHON [--count N] [--seed N] [--ops conv2d,…] [--roundings xnnpack,…]
  *
- * PYTHON has the packages tflite-micro and tensorflow-cpu. Prints each layer that differs or is refused here
+ * PYTHON has the packages tflite-micro and tensorflow-cpu. With another wheel of tflite-micro than that of package.json
+ * (config.tflite_micro, whose bits `--rounding tflm` has) it says so: what differs then is what changed there. Prints each layer that differs or is refused here
  * alone, then for each rounding, operator and types the outcomes of COUNT layers and the elements compared.
  */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { importModel } from '../src/compiler/formats/index.js';
 import type { TensorData } from '../src/compiler/ir/graph.js';
 import type { RuntimeRounding } from '../src/compiler/ir/rounding.js';
 import { elementsOf, evaluateFile, portsOf, refusalOf } from '../test/support/corpus.js';
 import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtimes.js';
-import { type WindowLayer, windowLayer, windowOps } from './operators/windows.js';
+import { elementLayer, elementOps } from './operators/elements.js';
+import { type FileLayer, windowLayer, windowOps } from './operators/windows.js';
 
 const runtimes: Partial<Record<RuntimeRounding, RuntimeKind>> = {
   tflm: 'tflm',
@@ -29,18 +34,32 @@ const { values } = parseArgs({
     roundings: { type: 'string' },
   },
 });
+const pinned = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    readonly config: { readonly tflite_micro: string };
+  }
+).config.tflite_micro;
+const versionOf = "import importlib.metadata as m; print(m.version('tflite-micro'), end='')";
+const { stdout: wheel } = spawnSync(values.python, ['-c', versionOf], { encoding: 'utf8' });
+console.log(`tflite-micro ${wheel}${wheel === pinned ? '' : `, not ${pinned} of package.json`}`);
+
 /** Whether a list of an option has a name; without the option all have. */
 const isChosen = (list: string | undefined, name: string) =>
   list === undefined || list.split(',').includes(name);
 
-const layers = windowOps
-  .filter((op) => isChosen(values.ops, op))
-  .flatMap((op) =>
-    Array.from({ length: Number(values.count) }, (_, i) =>
-      windowLayer(op, Number(values.seed) + i),
-    ),
-  )
-  .filter((layer) => layer !== null);
+const seeds = Array.from({ length: Number(values.count) }, (_, i) => Number(values.seed) + i);
+
+/** A layer of each operator and seed. */
+const layersOf = <Op extends string>(
+  ops: readonly Op[],
+  make: (op: Op, seed: number) => FileLayer | null,
+) =>
+  ops
+    .filter((op) => isChosen(values.ops, op))
+    .flatMap((op) => seeds.map((seed) => make(op, seed)))
+    .filter((layer) => layer !== null);
+
+const layers = [...layersOf(windowOps, windowLayer), ...layersOf(elementOps, elementLayer)];
 
 /** How many elements differ, and by how much. */
 function differenceOf(made: TensorData, wanted: TensorData): string | null {
@@ -60,7 +79,7 @@ interface Outcome {
 
 /** @param answer the runtime's outputs, or why it refuses the file */
 function outcomeOf(
-  { file, inputs }: WindowLayer,
+  { file, inputs }: FileLayer,
   answer: readonly Int8Array[] | string,
   rounding: RuntimeRounding,
 ): Outcome {
