@@ -35,6 +35,17 @@ function withoutTables(module: Module, kernel: string): string {
   return `${source.slice(begin, end).replace(table, '').trim()}\n`;
 }
 
+/** Comments that a function says again within 16 lines. */
+function repeatedComments(text: string): readonly string[] {
+  return text.split('\n}\n').flatMap((body) => {
+    const lines = body.split('\n');
+    return lines.filter((line, i) => {
+      const isComment = /^ +\/\*.*\*\/$/.test(line) && line.trim() !== '/* fall through */';
+      return isComment && lines.slice(Math.max(0, i - 16), i).includes(line);
+    });
+  });
+}
+
 /** The text of each row; only what is asked for is made. */
 const texts = new Map(
   Object.entries(variantRows).map(([kernel, fill]) => [
@@ -66,6 +77,7 @@ describe('golden C', () => {
       expect(text.split('\n').filter((line) => line.length > 100)).to.deep.equal([]);
       const braced = /^( *)(for|if|while) .*\) \{\n {4}\1[^\n{}/]*;\n\1\}\n/gm;
       expect(text.match(braced), 'braces around one line').to.equal(null);
+      expect(repeatedComments(text), 'comments said before').to.deep.equal([]);
       expect(text).to.equal(unfolded(readGolden(`c/${kernel}.c`), shared()));
     });
   }

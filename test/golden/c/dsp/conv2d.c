@@ -90,8 +90,8 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "cmp r0, r12\n"
             "bne 2b\n"
             "ldr r12, [sp, #24]\n"
-            "ldmia r12!, {r0, r2, r3}\n"
             /* Two sums in turn, so that few instructions wait for the one before. */
+            "ldmia r12!, {r0, r2, r3}\n"
             "asr r4, r4, #7\n"
             "asr r8, r8, #7\n"
             "smmulr r4, r4, r0\n"
@@ -105,7 +105,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r4, #8, r4\n"
             "ssat r8, #8, r8\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r5, r5, #7\n"
             "asr r9, r9, #7\n"
             "smmulr r5, r5, r0\n"
@@ -119,7 +118,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r5, #8, r5\n"
             "ssat r9, #8, r9\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r10, r10, #7\n"
             "smmulr r6, r6, r0\n"
@@ -133,7 +131,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r6, #8, r6\n"
             "ssat r10, #8, r10\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r7, r7, #7\n"
             "asr r11, r11, #7\n"
             "smmulr r7, r7, r0\n"

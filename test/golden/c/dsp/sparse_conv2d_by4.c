@@ -153,7 +153,6 @@ multiply_sparse_four_twice(__attribute__((unused)) int8_t *y, __attribute__((unu
             "asr r5, r5, r3\n"
             "ssat r4, #8, r4\n"
             "ssat r5, #8, r5\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r7, r7, #7\n"
             "smmulr r6, r6, r0\n"
