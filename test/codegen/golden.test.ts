@@ -12,6 +12,7 @@ import { readGolden, writeGolden } from '../support/golden.js';
 import { folded, includesOf, readShared, unfolded } from '../support/golden-c.js';
 import { once } from '../support/once.js';
 import { simplePlan } from '../support/plan.js';
+import { repeatedComments, unreadFields } from '../support/residue.js';
 import { variantModule, variantRows } from '../support/variant-rows.js';
 
 const onlyForSpeed: ReadonlySet<string> = new Set([
@@ -33,17 +34,6 @@ function withoutTables(module: Module, kernel: string): string {
   const begin = source.indexOf('#endif\n') + '#endif\n'.length;
   const end = source.indexOf(`void ${module.name}_run_hooked(`);
   return `${source.slice(begin, end).replace(table, '').trim()}\n`;
-}
-
-/** Comments that a function says again within 16 lines. */
-function repeatedComments(text: string): readonly string[] {
-  return text.split('\n}\n').flatMap((body) => {
-    const lines = body.split('\n');
-    return lines.filter((line, i) => {
-      const isComment = /^ +\/\*.*\*\/$/.test(line) && line.trim() !== '/* fall through */';
-      return isComment && lines.slice(Math.max(0, i - 16), i).includes(line);
-    });
-  });
 }
 
 /** The text of each row; only what is asked for is made. */
@@ -78,6 +68,7 @@ describe('golden C', () => {
       const braced = /^( *)(for|if|while) .*\) \{\n {4}\1[^\n{}/]*;\n\1\}\n/gm;
       expect(text.match(braced), 'braces around one line').to.equal(null);
       expect(repeatedComments(text), 'comments said before').to.deep.equal([]);
+      expect(unreadFields(text), 'fields that nothing reads').to.deep.equal([]);
       expect(text).to.equal(unfolded(readGolden(`c/${kernel}.c`), shared()));
     });
   }

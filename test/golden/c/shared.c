@@ -405,8 +405,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 
 /// output
 /* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
+ * cannot overflow. */
+struct output { int32_t min, max, zero_point; };
 
 /// load_lanes
 /* Four int32 in a vector register, and four from memory. */
@@ -790,14 +790,21 @@ BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32
     acc[3] = acc3;
 }
 
+/// output4
+/* The output stage of four channels that are computed at once, of which `lanes` are stored. */
+struct output4 {
+    struct output each;
+    int32_t lanes;
+};
+
 /// store4
 /* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
-                          const struct output *output)
+                          const struct output4 *output)
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
-        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), output);
+        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), &output->each);
 }
 
 /// dot_few

@@ -4,6 +4,7 @@
 #include "pad4"
 #include "dot4"
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -41,7 +42,7 @@ struct conv2d_s8_args {
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
-    const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
+    const struct output4 output = { { args->scaled_min, args->scaled_max, 3 }, 4 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = args->in_c, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, filter_c = args->filter_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, channels = 8;
@@ -95,7 +96,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8_few(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 3 };
+    const struct output4 output = { { -131, 124, 3 }, 3 };
     const int32_t in_h = 3, in_w = 3, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, filter_c = 8;
     const int32_t depth = kernel_h * kernel_w * filter_c;

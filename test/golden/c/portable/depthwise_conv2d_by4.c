@@ -22,6 +22,7 @@ static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t s
 }
 
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -53,7 +54,7 @@ BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, in
  * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output4 output = { { -131, 124, 3 }, 4 };
     const int32_t in_h = 9, in_w = 9, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
     const int32_t out_h = 5, out_w = 5;
@@ -96,7 +97,7 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
  * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
 {
-    const struct output output = { 0, 12, 3, 4 };
+    const struct output4 output = { { 0, 12, 3 }, 4 };
     const int32_t in_h = 5, in_w = 5, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
     const int32_t out_c = 16, multiplier = 2;

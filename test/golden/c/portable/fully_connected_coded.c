@@ -207,7 +207,7 @@ struct fully_connected_coded_s8_args {
 static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
                                      const struct fully_connected_coded_s8_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 1 };
+    const struct output output = { -131, 124, 3 };
     const int32_t depth = args->depth, channels = args->channels;
 
     for (int32_t row = 1; row > 0; row--, in += depth) {

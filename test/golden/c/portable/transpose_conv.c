@@ -4,6 +4,7 @@
 #include "pad4"
 #include "dot4"
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -27,7 +28,7 @@ struct conv2d_s8_args {
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output4 output = { { -131, 124, 3 }, 4 };
     const int32_t in_h = 3, in_w = 4, in_c = 3, in_zp = 3;
     const int32_t kernel_h = args->kernel_h, kernel_w = args->kernel_w, filter_c = 3;
     const int32_t out_h = 3, out_w = 4, channels = 5;

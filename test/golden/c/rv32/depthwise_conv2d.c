@@ -61,10 +61,10 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
     }
 }
 
-/* A window: row and column are bytes of the plane from tap to tap; `step` is from window to window
- * of a line, and `out_step` from output to output. */
+/* A window: `row` is bytes of the plane from tap to tap of a column; `step` is from window to
+ * window of a line, and `out_step` from output to output. */
 struct plane_window {
-    int32_t kernel_h, kernel_w, row, column, outputs, step, out_step;
+    int32_t kernel_h, kernel_w, row, outputs, step, out_step;
 };
 
 /* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
@@ -243,7 +243,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
     const int32_t lines = 2, line_step = 33, line_out = 54;
     const struct plane_window taps = {
         .kernel_h = 3, .kernel_w = 3, .row = pitch,
-        .column = 1, .outputs = 9, .step = 1, .out_step = 6,
+        .outputs = 9, .step = 1, .out_step = 6,
     };
     /* The image's part of the plane; around it is padding, the same for all channels. */
     const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
