@@ -176,8 +176,9 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
 
 static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const struct filters *m)
 {
-    const int32_t *w = m->weights, *stage = m->stage;
-    for (const int32_t *end = m->full;; end = m->end) {
+    const uint32_t *w = m->weights;
+    const int32_t *stage = m->stage;
+    for (const uint32_t *end = m->full;; end = m->end) {
         for (; w != end; w += 4 * m->steps, stage += 16) {
             int32_t sums0[4], sums1[4];
             multiply_sums(sums0, stage, x, 2, w, m->steps);
@@ -204,9 +205,9 @@ static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const
 static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_0_weights,
-        .full = (const int32_t *)model_conv2d_0_weights + 120,
-        .end = (const int32_t *)model_conv2d_0_weights + 120,
+        .weights = model_conv2d_0_weights,
+        .full = model_conv2d_0_weights + 120,
+        .end = model_conv2d_0_weights + 120,
         .stage = model_conv2d_0_stage,
         .steps = 15,
         .offset = 0,
@@ -265,9 +266,9 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_1_weights,
-        .full = (const int32_t *)model_conv2d_1_weights + 12,
-        .end = (const int32_t *)model_conv2d_1_weights + 12,
+        .weights = model_conv2d_1_weights,
+        .full = model_conv2d_1_weights + 12,
+        .end = model_conv2d_1_weights + 12,
         .stage = model_conv2d_1_stage,
         .steps = 3,
         .offset = 0,
@@ -314,9 +315,9 @@ static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scrat
 static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_2_weights,
-        .full = (const int32_t *)model_conv2d_2_weights + 144,
-        .end = (const int32_t *)model_conv2d_2_weights + 288,
+        .weights = model_conv2d_2_weights,
+        .full = model_conv2d_2_weights + 144,
+        .end = model_conv2d_2_weights + 288,
         .stage = model_conv2d_2_stage,
         .steps = 36,
         .offset = 0,

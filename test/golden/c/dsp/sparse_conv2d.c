@@ -380,13 +380,13 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
 }
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_0_weights, .end = 280, .columns_bytes = 432,
-    .out_c = 8, .in_c = 3, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = model_conv2d_0_weights, .end = 280, .columns_bytes = 432, .out_c = 8, .in_c = 3,
+    .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_1_weights, .end = 518, .columns_bytes = 1152,
-    .out_c = 6, .in_c = 8, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = model_conv2d_1_weights, .end = 518, .columns_bytes = 1152, .out_c = 6, .in_c = 8,
+    .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -313,8 +313,8 @@ static void multiply_sparse_eight_blocks_twice(int8_t *y, const void *x, const s
 static void sparse_conv2d_blocks_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct sparse sparse = {
-        .weights = (const int32_t *)model_conv2d_0_weights,
-        .end = (const int32_t *)model_conv2d_0_weights + 60,
+        .weights = model_conv2d_0_weights,
+        .end = model_conv2d_0_weights + 60,
         .offset = 0,
         .out_c = 6,
     };

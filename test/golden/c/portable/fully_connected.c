@@ -21,7 +21,7 @@ static void fully_connected_s8(const int8_t *in, int8_t *out)
     const int32_t depth = 64, out_c = 10;
 
     for (int32_t row = 1; row > 0; row--) {
-        const int32_t *weights = (const int32_t *)model_fully_connected_0_weights;
+        const uint32_t *weights = model_fully_connected_0_weights;
         const int32_t *stage = model_fully_connected_0_stage;
         for (int32_t c = 0; c < out_c; c += 4) {
             const int32_t first = c + output.lanes > out_c ? out_c - output.lanes : c;

@@ -211,7 +211,7 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_0_weights;
-        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_0_stage;
+        const int32_t *stage = model_depthwise_conv2d_0_stage;
         for (int32_t c = 0; c < in_c; c++) {
             copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
             {
@@ -254,7 +254,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_1_weights;
-        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_1_stage;
+        const int32_t *stage = model_depthwise_conv2d_1_stage;
         for (int32_t c = 0; c < in_c; c++) {
             copy_plane(inside, pitch, in + c, in_row, in_column, inside_h, inside_w);
             for (int32_t i = 0; i < multiplier; i++) {
