@@ -19,13 +19,16 @@ describe('C text', () => {
         .split(',')
         .map((cell) => cell.trim())
         .filter((cell) => cell !== '')
-        .map((cell) => (cell === 'INT32_MIN' ? -(2 ** 31) : Number(cell.replace(/f$/, ''))));
+        .map((cell) =>
+          cell === 'INT32_MIN' ? -(2 ** 31) : Number(cell.replace(/(?<!0x.*)f$|u$/, '')),
+        );
     const tables = [
       { edge: 'int8', make: (v: number[]) => Int8Array.from(v) },
       { edge: 'uint8', make: (v: number[]) => Uint8Array.from(v) },
       { edge: 'int16', make: (v: number[]) => Int16Array.from(v) },
       { edge: 'uint16', make: (v: number[]) => Uint16Array.from(v) },
       { edge: 'int32', make: (v: number[]) => Int32Array.from(v) },
+      { edge: 'uint32, in hexadecimal', make: (v: number[]) => Uint32Array.from(v) },
       { edge: 'float', make: (v: number[]) => Float32Array.from(v) },
     ];
     for (const { edge, make } of tables) {

@@ -12,6 +12,7 @@ import { readGolden, writeGolden } from '../support/golden.js';
 import { folded, includesOf, readShared, unfolded } from '../support/golden-c.js';
 import { once } from '../support/once.js';
 import { simplePlan } from '../support/plan.js';
+import { repeatedComments, unreadFields } from '../support/residue.js';
 import { variantModule, variantRows } from '../support/variant-rows.js';
 
 const onlyForSpeed: ReadonlySet<string> = new Set([
@@ -34,6 +35,9 @@ function withoutTables(module: Module, kernel: string): string {
   const end = source.indexOf(`void ${module.name}_run_hooked(`);
   return `${source.slice(begin, end).replace(table, '').trim()}\n`;
 }
+
+/** A table that is not read as what it is declared; bytes of any type go by way of void *. */
+const castTable = /\((?:const )?(?!void)\w+ \*\)model_\w+/g;
 
 /** The text of each row; only what is asked for is made. */
 const texts = new Map(
@@ -66,6 +70,9 @@ describe('golden C', () => {
       expect(text.split('\n').filter((line) => line.length > 100)).to.deep.equal([]);
       const braced = /^( *)(for|if|while) .*\) \{\n {4}\1[^\n{}/]*;\n\1\}\n/gm;
       expect(text.match(braced), 'braces around one line').to.equal(null);
+      expect(repeatedComments(text), 'comments said before').to.deep.equal([]);
+      expect(unreadFields(text), 'fields that nothing reads').to.deep.equal([]);
+      expect(text.match(castTable), 'tables of another type than their reader').to.equal(null);
       expect(text).to.equal(unfolded(readGolden(`c/${kernel}.c`), shared()));
     });
   }

@@ -16,6 +16,7 @@ export function ctypeOf(data: Table['data']): CType {
   if (data instanceof Int16Array) return 'int16_t';
   if (data instanceof Uint16Array) return 'uint16_t';
   if (data instanceof Int32Array) return 'int32_t';
+  if (data instanceof Uint32Array) return 'uint32_t';
   if (data instanceof BigInt64Array) return 'int64_t';
   return 'float';
 }
@@ -45,6 +46,7 @@ export const ctypeBytes: Readonly<Record<CType, number>> = {
   int16_t: 2,
   uint16_t: 2,
   int32_t: 4,
+  uint32_t: 4,
   int64_t: 8,
   float: 4,
 };
@@ -111,6 +113,7 @@ const layouts: Readonly<Record<CType, { readonly width: number; readonly perRow:
   int16_t: { width: 6, perRow: 12 },
   uint16_t: { width: 5, perRow: 12 },
   int32_t: { width: 11, perRow: 8 },
+  uint32_t: { width: 11, perRow: 7 },
   int64_t: { width: 20, perRow: 4 },
   float: { width: 16, perRow: 5 },
 };
@@ -121,6 +124,8 @@ const [space, comma, newline, minus, zero] = [0x20, 0x2c, 0x0a, 0x2d, 0x30];
 export function rows(data: Table['data']): string {
   if (data instanceof Float32Array) return rowsOf(data, 'float', float);
   if (data instanceof BigInt64Array) return rowsOf(data, 'int64_t', longInteger);
+  // Words without a sign hold several weights.
+  if (data instanceof Uint32Array) return hexRows(data);
   return integerRows(data);
 }
 
@@ -163,7 +168,9 @@ function rowsOf<T>(
 }
 
 /** Right-aligned columns of numbers, written digit by digit into a buffer of the final size. */
-function integerRows(data: Exclude<Table['data'], Float32Array | BigInt64Array>): string {
+function integerRows(
+  data: Exclude<Table['data'], Float32Array | BigInt64Array | Uint32Array>,
+): string {
   const { width, perRow } = layouts[ctypeOf(data)];
   const rowCount = Math.ceil(data.length / perRow);
   const length = data.length * (width + 1) + rowCount * (indent.length + 1);

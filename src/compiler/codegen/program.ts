@@ -28,7 +28,7 @@ import { interfaceContext, type ProgramOptions } from './interface.js';
 import { type KernelFunction, kernelFunctions, type PlacedCall } from './kernels.js';
 import type { Span, TableInfo } from './manifest.js';
 import { type Places, placeOf, placesOf, spansOf, stateMemory } from './places.js';
-import { pointerTo, TablePool } from './tables.js';
+import { TablePool } from './tables.js';
 import { Composition, type Context, type Templates } from './templates.js';
 import { twinsText } from './twins.js';
 
@@ -191,7 +191,7 @@ function placeCalls(
     const symbols = [
       ...Object.entries(call.tables).map(([name, table]) => [
         name,
-        pointerTo(table, pool.add(`${base}_${name}`, table, home)),
+        pool.add(`${base}_${name}`, table, home),
       ]),
       ...Object.entries(call.routines ?? {}).map(([name, routine]) => [
         name,

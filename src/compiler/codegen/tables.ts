@@ -25,24 +25,9 @@ export interface Home {
   readonly region: Region;
 }
 
-/** Weights packed in words are bits, printed as unsigned hexadecimal. */
-function isPacked({ data, role }: Table): boolean {
-  const isWords = data instanceof Int32Array || data instanceof Uint16Array;
-  return role === 'weights' && isWords;
-}
-
-function typeOf(table: Table): string {
-  return isPacked(table) && table.data instanceof Int32Array ? 'uint32_t' : ctypeOf(table.data);
-}
-
-function tableRows(table: Table): string {
-  return isPacked(table) ? hexRows(table.data as Int32Array | Uint16Array) : rows(table.data);
-}
-
-/** A pointer to the table of this symbol with the type that kernels read: signed words. */
-export function pointerTo(table: Table, symbol: string): string {
-  const isUnsigned = isPacked(table) && table.data instanceof Int32Array;
-  return isUnsigned ? `(const int32_t *)${symbol}` : symbol;
+/** Half words of code are bits, as words are. */
+function tableRows({ data, role }: Table): string {
+  return data instanceof Uint16Array && role === 'weights' ? hexRows(data) : rows(data);
 }
 
 /** The place of arrays and routines of a region: a macro in C, a section in the assembler. */
@@ -65,12 +50,13 @@ export class TablePool {
     const { data, role } = table;
     const region = role === 'weights' ? home.region : 'flash';
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const content = `${region} ${typeOf(table)} ${sha256(bytes)}`;
+    const content = `${region} ${ctypeOf(table.data)} ${sha256(bytes)}`;
     const info = { role, bytes: data.byteLength, region, step: home.step };
     const place = `[${data.length}] ${macros[region]}`;
     return this.enter(symbol, content, info, null, (name) => ({
-      declaration: `static const ${typeOf(table)} ${name}${place};\n`,
-      text: () => `static const ${typeOf(table)} ${name}${place} = {\n${tableRows(table)}};\n`,
+      declaration: `static const ${ctypeOf(table.data)} ${name}${place};\n`,
+      text: () =>
+        `static const ${ctypeOf(table.data)} ${name}${place} = {\n${tableRows(table)}};\n`,
     }));
   }
 

@@ -26,7 +26,15 @@ interface DTypeTraits {
 }
 
 /** Element types as C names them (stdint.h). */
-export type CType = 'int8_t' | 'uint8_t' | 'int16_t' | 'uint16_t' | 'int32_t' | 'int64_t' | 'float';
+export type CType =
+  | 'int8_t'
+  | 'uint8_t'
+  | 'int16_t'
+  | 'uint16_t'
+  | 'int32_t'
+  | 'uint32_t'
+  | 'int64_t'
+  | 'float';
 
 export const dtypes = {
   int8: {

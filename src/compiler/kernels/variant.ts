@@ -33,6 +33,7 @@ export interface Table {
     | Int16Array
     | Uint16Array
     | Int32Array
+    | Uint32Array
     | BigInt64Array
     | Float32Array;
   /** 'weights': encoded weights and their indices. 'table': biases, multipliers, look-up tables. */

@@ -18,9 +18,9 @@
 /// filters
 /* Filters, four output channels at a time. Assembly reads the fields at fixed offsets. */
 struct filters {
-    const int32_t *weights;
-    const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
+    const uint32_t *weights;
+    const uint32_t *full; /* End of the groups that share no channels... */
+    const uint32_t *end;  /* ... and of all groups; the last one may compute channels again. */
     const int32_t *stage; /* Per group: four biases, then the output stage of each channel. */
     int32_t steps;
     int32_t offset; /* For finish_linear. */
@@ -84,13 +84,13 @@ static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 #if !defined(__ARM_FEATURE_DSP)
 /* The sums of four channels over one pixel, whose words are x_step apart. */
 static inline void multiply_sums(int32_t sums[4], const int32_t *biases, const uint32_t *x,
-                                 int32_t x_step, const int32_t *w, int32_t steps)
+                                 int32_t x_step, const uint32_t *w, int32_t steps)
 {
     for (int32_t i = 0; i < 4; i++)
         sums[i] = biases[i];
     for (; steps > 0; steps--, x += x_step, w += 4) {
         for (int32_t i = 0; i < 4; i++)
-            sums[i] = smlad((uint32_t)w[i], *x, sums[i]);
+            sums[i] = smlad(w[i], *x, sums[i]);
     }
 }
 #endif
@@ -335,8 +335,9 @@ multiply_row_twice(__attribute__((unused)) int8_t *y, __attribute__((unused)) co
 
 static void multiply_row_twice(int8_t *y, const uint32_t *x, const struct filters *m)
 {
-    const int32_t *w = m->weights, *stage = m->stage;
-    for (const int32_t *end = m->full;; end = m->end) {
+    const uint32_t *w = m->weights;
+    const int32_t *stage = m->stage;
+    for (const uint32_t *end = m->full;; end = m->end) {
         for (; w != end; w += 4 * m->steps, stage += 16) {
             int32_t sums[4];
             multiply_sums(sums, stage, x, 1, w, m->steps);
@@ -405,8 +406,8 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 
 /// output
 /* The output stage: clamps scaled accumulators before it adds the zero point, so that the sum
- * cannot overflow. `lanes`: the number of stored channels of those computed at once. */
-struct output { int32_t min, max, zero_point, lanes; };
+ * cannot overflow. */
+struct output { int32_t min, max, zero_point; };
 
 /// load_lanes
 /* Four int32 in a vector register, and four from memory. */
@@ -758,14 +759,14 @@ static inline int32_t requantize_wide(int64_t x, int32_t multiplier, int32_t shi
 
 /// pad4
 /* Like dot4, for taps outside the image, which all have the same value. */
-BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t n)
+BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const uint32_t *w, int32_t n)
 {
     for (; n > 0; n--) {
-        const int32_t word = *w++;
+        const uint32_t word = *w++;
         acc[0] += value * (int8_t)word;
         acc[1] += value * (int8_t)(word >> 8);
         acc[2] += value * (int8_t)(word >> 16);
-        acc[3] += value * (word >> 24);
+        acc[3] += value * (int8_t)(word >> 24);
     }
 }
 
@@ -773,16 +774,16 @@ BONSAI_SHARED void pad4(int32_t acc[4], int32_t value, const int32_t *w, int32_t
 /* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
  * output channels, lane 0 lowest. One load and six shifts give four signed bytes; separate signed
  * byte loads would take an index register and two cycles each. */
-BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32_t n)
+BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const uint32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     for (const int8_t *const end = x + n; x != end; x++) {
         const int32_t value = *x;
-        const int32_t word = *w++;
+        const uint32_t word = *w++;
         acc0 += value * (int8_t)word;
         acc1 += value * (int8_t)(word >> 8);
         acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
+        acc3 += value * (int8_t)(word >> 24);
     }
     acc[0] = acc0;
     acc[1] = acc1;
@@ -790,14 +791,21 @@ BONSAI_SHARED void dot4(int32_t acc[4], const int8_t *x, const int32_t *w, int32
     acc[3] = acc3;
 }
 
+/// output4
+/* The output stage of four channels that are computed at once, of which `lanes` are stored. */
+struct output4 {
+    struct output each;
+    int32_t lanes;
+};
+
 /// store4
 /* y[i] = acc[i] in the output's scale, for each stored lane. `stage` holds the bias, multiplier
  * and shift of each lane. */
 BONSAI_SHARED void store4(int8_t *y, const int32_t acc[4], const int32_t *stage,
-                          const struct output *output)
+                          const struct output4 *output)
 {
     for (int32_t i = 0; i < output->lanes; i++, stage += 3)
-        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), output);
+        y[i] = to_int8(requantize(acc[i], stage[1], stage[2]), &output->each);
 }
 
 /// dot_few
@@ -1556,7 +1564,7 @@ static void row_s8_thumb1(const int8_t *in, int8_t *out, int8_t *scratch)
     int32_t *const sums = (int32_t *)(void *)scratch;
 
     model_fully_connected_0_routine(in, sums, 0);
-    rescale_sums_started(out, sums, (const int32_t *)model_fully_connected_0_stage, 10);
+    rescale_sums_started(out, sums, model_fully_connected_0_stage, 10);
 }
 
 /// pack_pixels
@@ -1677,16 +1685,16 @@ struct window_pairs {
 /// dot4_s16
 /* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
  * output channels, lane 0 lowest. */
-BONSAI_SHARED void dot4_s16(int32_t acc[4], const int16_t *x, const int32_t *w, int32_t n)
+BONSAI_SHARED void dot4_s16(int32_t acc[4], const int16_t *x, const uint32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     for (const int16_t *const end = x + n; x != end; x++) {
         const int32_t value = *x;
-        const int32_t word = *w++;
+        const uint32_t word = *w++;
         acc0 += value * (int8_t)word;
         acc1 += value * (int8_t)(word >> 8);
         acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
+        acc3 += value * (int8_t)(word >> 24);
     }
     acc[0] = acc0;
     acc[1] = acc1;

@@ -266,13 +266,13 @@ function tapWords(
   { shape, filters }: Convolution,
   finish: Finish,
   groups: readonly number[],
-): Int32Array {
+): Uint32Array {
   const taps = isByColumn(shape) ? columnByColumn(filters, shape) : filters;
   const live = liveWeights(view, taps, finish);
   const scaled = (channel: number, tap: number) => scale * live(channel, tap);
   const isShared = ['pair', 'single'].includes(readingOf(shape));
   const pairs = isShared ? [[0, 1] as const, [2, 3] as const] : [[0, 2] as const, [1, 3] as const];
-  return Int32Array.from(
+  return Uint32Array.from(
     groups.flatMap((first) =>
       Array.from({ length: filters.depth }, (_, i) =>
         pairs.map(([low, high]) => word(scaled(first + low, i), scaled(first + high, i))),

@@ -111,7 +111,7 @@ function call3x3(
       ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
     },
     tables: {
-      weights: { data: Int32Array.from(words), role: 'weights' },
+      weights: { data: Uint32Array.from(words), role: 'weights' },
       stage: { data: stageWords(groups, shape.inC, finish), role: 'table' },
     },
   };
@@ -314,7 +314,7 @@ function depthwiseCall(
       ...(finish.isClamped ? { lowest: stage.min, highest: stage.max } : {}),
     },
     tables: {
-      weights: { data: Int32Array.from(weights.flat()), role: 'weights' },
+      weights: { data: Uint32Array.from(weights.flat()), role: 'weights' },
       stage: { data: Int32Array.from(stages.flat()), role: 'table' },
     },
   };

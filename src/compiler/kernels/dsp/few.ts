@@ -175,7 +175,7 @@ function fewChannelsCall(
 }
 
 /**
- * int32[channels][2 · rows − 1][words][2], or [channels][words][2 · rows − 1][2]: 256 times the
+ * uint32[channels][2 · rows − 1][words][2], or [channels][words][2 · rows − 1][2]: 256 times the
  * weights of bytes 0 and 2, then 1 and 3 of a word of a row. After a filter's last row its rows
  * repeat, except the last.
  */
@@ -183,7 +183,7 @@ function rowWords(
   view: NodeView<AccumulationAttrs>,
   { shape, filters }: Convolution,
   finish: Finish,
-): Int32Array {
+): Uint32Array {
   const { kernelH, kernelW, inC, outC } = shape;
   const length = kernelW * inC;
   const live = liveWeights(view, filters, finish);
@@ -202,5 +202,5 @@ function rowWords(
     };
     data.push(word(tap(0), tap(2)), word(tap(1), tap(3)));
   }
-  return Int32Array.from(data);
+  return Uint32Array.from(data);
 }

@@ -119,7 +119,7 @@ function scaleConstants({ multiplier, shift }: Multiplier): readonly number[] {
  * its magnitude, so its lines have nodes of their own. The table's last entry is the 65535 that the
  * runtime takes for all larger arguments.
  */
-const curveNodes = Int32Array.from({ length: 512 }, (_, at) => {
+const curveNodes = Uint32Array.from({ length: 512 }, (_, at) => {
   const i = at - 256;
   const positive = (k: number) => sigmoidTable[Math.min(k, 255)] as number;
   const value = (k: number) => (k < 0 ? 65536 - positive(-k) : positive(k));

@@ -313,13 +313,13 @@ export function clampNumbers({ min, max }: OutputStage) {
   return { lowest: min, highest: max };
 }
 
-/** int32[groups][steps][4]: each word holds two taps of a channel. */
+/** uint32[groups][steps][4]: each word holds two taps of a channel. */
 function wideWeights(
   groups: readonly number[],
   steps: readonly TapPair[],
   weightAt: WeightAt,
-): Int32Array {
-  return Int32Array.from(
+): Uint32Array {
+  return Uint32Array.from(
     groups.flatMap((first) =>
       steps.flatMap(([low, high]) =>
         [0, 1, 2, 3].map((lane) => word(weightAt(first + lane, low), weightAt(first + lane, high))),
@@ -329,14 +329,14 @@ function wideWeights(
 }
 
 /**
- * int32[groups][steps][2]: each word holds two taps of two channels a and b, 256 · a + b. null if
+ * uint32[groups][steps][2]: each word holds two taps of two channels a and b, 256 · a + b. null if
  * that exceeds int16: a = −128 beside a negative b.
  */
 function packedWeights(
   groups: readonly number[],
   steps: readonly TapPair[],
   weightAt: WeightAt,
-): Int32Array | null {
+): Uint32Array | null {
   let fits = true;
   const lane = (channel: number, tap: number) => {
     const both = 256 * weightAt(channel, tap) + weightAt(channel + 1, tap);
@@ -348,5 +348,5 @@ function packedWeights(
       [first, first + 2].map((channel) => word(lane(channel, low), lane(channel, high))),
     ),
   );
-  return fits ? Int32Array.from(words) : null;
+  return fits ? Uint32Array.from(words) : null;
 }

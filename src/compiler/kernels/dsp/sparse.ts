@@ -193,7 +193,6 @@ function convolutionCall(
     numbers: {
       ...call.numbers,
       tile,
-      ...(loop.entry === 'weight' ? { tap_bytes: loop.tapBytes } : {}),
       in_c: shape.inC,
       pixels: shape.batches * shape.outH * shape.outW,
       ...(needsColumns ? { columns_bytes: 2 * tile * columns.length } : {}),

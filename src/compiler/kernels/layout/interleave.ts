@@ -32,7 +32,7 @@ export function laneWords(channels: number) {
         weight: 'int8_t',
         more: ', depth, output.lanes',
       }
-    : { dot: 'portable/dot4', pad: 'portable/pad4', weight: 'int32_t', more: '' };
+    : { dot: 'portable/dot4', pad: 'portable/pad4', weight: 'uint32_t', more: '' };
 }
 
 /** First channel of each group of lanes, for `channels` channels from `first`. */
@@ -43,7 +43,7 @@ export function laneBlocks(channels: number, first = 0): readonly number[] {
 }
 
 /**
- * Weights of four channels in one int32, lane 0 lowest, tap after tap: int32[groups][depth].
+ * Weights of four channels in one word, lane 0 lowest, tap after tap: uint32[groups][depth].
  * Channels from `end` on have zero weights.
  */
 export function interleaveWeights(
@@ -52,7 +52,7 @@ export function interleaveWeights(
   { depth, position }: Filters,
   end: number,
 ): Table {
-  const data = new Int32Array(groups.length * depth);
+  const data = new Uint32Array(groups.length * depth);
   groups.forEach((first, group) => {
     for (let lane = 0; lane < lanes && first + lane < end; lane += 1) {
       for (let i = 0; i < depth; i += 1) {

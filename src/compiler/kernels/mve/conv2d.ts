@@ -210,6 +210,7 @@ function convolutionCall(
     },
     words: { gather: gatherHelper(shape) },
     numbers: {
+      vectors: vectorsOf(filters, elementBytesOf(view)),
       ...call.numbers,
       ...(pointwise ? {} : { ...windowNumbers(view, shape), columns }),
       ...(hasResidual(view) ? { mid_bytes: midBytes(shape, tile) } : {}),
@@ -282,10 +283,7 @@ export function filterCall(
       // Sums of int16 are never fused.
       ...(bytes > 1 ? { residual: false } : {}),
     },
-    numbers: {
-      vectors: vectorsOf(filters, bytes),
-      ...stageNumbers(stage),
-    },
+    numbers: stageNumbers(stage),
     tables: {
       weights: filterVectors(blocks, weightsOf(view), filters, vectorBytes / bytes),
       stage:

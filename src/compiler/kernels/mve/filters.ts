@@ -73,6 +73,7 @@ function filtersCall(
   return {
     ...call,
     numbers: {
+      vectors: vectorsOf(filters),
       ...call.numbers,
       ...windowNumbers(view, shape),
       ...{ batches, in_w: inW, in_c: inC, out_h: outH, out_w: outW, multiplier },

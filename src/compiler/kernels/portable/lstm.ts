@@ -50,9 +50,9 @@ function sumsOf(all: readonly GateSum[]): Sums {
 }
 
 /** Words [units][values]: a word has the weights of the four gates, the input gate's lowest. */
-function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Int32Array {
+function packed(view: NodeView<LstmAttrs>, positions: readonly number[]): Uint32Array {
   const gates = positions.map((i) => inputOf(view, i).data as Int8Array);
-  return Int32Array.from(gates[0] ?? [], (_, i) =>
+  return Uint32Array.from(gates[0] ?? [], (_, i) =>
     gates.reduce((word, weights, k) => word | (((weights[i] as number) & 255) << (8 * k)), 0),
   );
 }

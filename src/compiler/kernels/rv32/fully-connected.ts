@@ -34,7 +34,7 @@ interface Layout {
   /** Approximate cycles of a tap, and of a run. */
   readonly tapCycles: number;
   readonly runCycles: number;
-  words(blocks: number, depth: number, weightOf: WeightOf): Int32Array;
+  words(blocks: number, depth: number, weightOf: WeightOf): Uint32Array;
 }
 
 const pairs: Layout = {
@@ -154,8 +154,8 @@ function runsOf(
 }
 
 /** Of each block tap by tap: four words. */
-function pairsOf(blocks: number, depth: number, weightOf: WeightOf): Int32Array {
-  return Int32Array.from({ length: (blocks * depth * block) / 2 }, (_, i) => {
+function pairsOf(blocks: number, depth: number, weightOf: WeightOf): Uint32Array {
+  return Uint32Array.from({ length: (blocks * depth * block) / 2 }, (_, i) => {
     const [pair, tap] = [i % (block / 2), Math.floor((2 * i) / block)];
     const channel = Math.floor(tap / depth) * block + 2 * pair;
     return weightOf(channel, tap % depth) + weightOf(channel + 1, tap % depth) * 65536;
@@ -166,8 +166,8 @@ function pairsOf(blocks: number, depth: number, weightOf: WeightOf): Int32Array 
 const byteOrder = [0, 2, 1, 3] as const;
 
 /** Of each block tap by tap: two words, of bytes that have 128 added. */
-function bytesOf(blocks: number, depth: number, weightOf: WeightOf): Int32Array {
-  return Int32Array.from({ length: (blocks * depth * block) / 4 }, (_, i) => {
+function bytesOf(blocks: number, depth: number, weightOf: WeightOf): Uint32Array {
+  return Uint32Array.from({ length: (blocks * depth * block) / 4 }, (_, i) => {
     const [half, tap] = [i % 2, Math.floor(i / 2)];
     const channel = Math.floor(tap / depth) * block + 4 * half;
     return byteOrder.reduce<number>(

@@ -90,8 +90,8 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "cmp r0, r12\n"
             "bne 2b\n"
             "ldr r12, [sp, #24]\n"
-            "ldmia r12!, {r0, r2, r3}\n"
             /* Two sums in turn, so that few instructions wait for the one before. */
+            "ldmia r12!, {r0, r2, r3}\n"
             "asr r4, r4, #7\n"
             "asr r8, r8, #7\n"
             "smmulr r4, r4, r0\n"
@@ -105,7 +105,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r4, #8, r4\n"
             "ssat r8, #8, r8\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r5, r5, #7\n"
             "asr r9, r9, #7\n"
             "smmulr r5, r5, r0\n"
@@ -119,7 +118,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r5, #8, r5\n"
             "ssat r9, #8, r9\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r10, r10, #7\n"
             "smmulr r6, r6, r0\n"
@@ -133,7 +131,6 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
             "ssat r6, #8, r6\n"
             "ssat r10, #8, r10\n"
             "ldmia r12!, {r0, r2, r3}\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r7, r7, #7\n"
             "asr r11, r11, #7\n"
             "smmulr r7, r7, r0\n"
@@ -179,8 +176,9 @@ multiply_pair_twice(__attribute__((unused)) int8_t *y0, __attribute__((unused)) 
 
 static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const struct filters *m)
 {
-    const int32_t *w = m->weights, *stage = m->stage;
-    for (const int32_t *end = m->full;; end = m->end) {
+    const uint32_t *w = m->weights;
+    const int32_t *stage = m->stage;
+    for (const uint32_t *end = m->full;; end = m->end) {
         for (; w != end; w += 4 * m->steps, stage += 16) {
             int32_t sums0[4], sums1[4];
             multiply_sums(sums0, stage, x, 2, w, m->steps);
@@ -207,9 +205,9 @@ static void multiply_pair_twice(int8_t *y0, int8_t *y1, const uint32_t *x, const
 static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_0_weights,
-        .full = (const int32_t *)model_conv2d_0_weights + 120,
-        .end = (const int32_t *)model_conv2d_0_weights + 120,
+        .weights = model_conv2d_0_weights,
+        .full = model_conv2d_0_weights + 120,
+        .end = model_conv2d_0_weights + 120,
         .stage = model_conv2d_0_stage,
         .steps = 15,
         .offset = 0,
@@ -268,9 +266,9 @@ static void conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_1_weights,
-        .full = (const int32_t *)model_conv2d_1_weights + 12,
-        .end = (const int32_t *)model_conv2d_1_weights + 12,
+        .weights = model_conv2d_1_weights,
+        .full = model_conv2d_1_weights + 12,
+        .end = model_conv2d_1_weights + 12,
         .stage = model_conv2d_1_stage,
         .steps = 3,
         .offset = 0,
@@ -317,9 +315,9 @@ static void conv2d_s8_dsp_by_column(const int8_t *in, int8_t *out, int8_t *scrat
 static void conv2d_s8_dsp_whole_words(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_conv2d_2_weights,
-        .full = (const int32_t *)model_conv2d_2_weights + 144,
-        .end = (const int32_t *)model_conv2d_2_weights + 288,
+        .weights = model_conv2d_2_weights,
+        .full = model_conv2d_2_weights + 144,
+        .end = model_conv2d_2_weights + 288,
         .stage = model_conv2d_2_stage,
         .steps = 36,
         .offset = 0,

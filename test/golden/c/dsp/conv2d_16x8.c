@@ -47,7 +47,7 @@ static void conv2d_16x8_patch_s16(const int16_t *in, int16_t *out, int8_t *scrat
                 in += in_h * in_w * in_c;
             }
         }
-        const int32_t *w = (const int32_t *)model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
         for (int32_t rest = channels; rest > 0; rest -= 4 * block) {
             const int32_t n = rest < 4 * block ? rest : 4 * block;
             w = dot_rows(sums, patch, w, (n + 3) / 4, steps);
@@ -101,7 +101,7 @@ static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t
                 in += in_h * in_w * in_c;
             }
         }
-        const int32_t *w = (const int32_t *)model_conv2d_1_weights, *stage = model_conv2d_1_stage;
+        const int32_t *w = model_conv2d_1_weights, *stage = model_conv2d_1_stage;
         for (int32_t rest = channels; rest > 0; rest -= 4 * block) {
             const int32_t n = rest < 4 * block ? rest : 4 * block;
             w = dot_rows(sums, patch, w, (n + 3) / 4, steps);

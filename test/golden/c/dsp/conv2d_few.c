@@ -27,7 +27,7 @@ struct dots {
     int32_t runs;           /* 1 or more. */
 };
 
-static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w,
+static inline int32_t dot_window(const int8_t *x, int32_t step, const uint32_t *w,
                                  const struct dots *d, int32_t sum)
 {
     int32_t runs = d->runs;
@@ -75,8 +75,8 @@ static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w
     for (; runs > 0; runs--, x += d->x_skip, w += d->w_skip / 4) {
         for (int32_t n = d->words; n > 0; n--, x += step, w += 2) {
             const uint32_t bytes = load_word(x);
-            sum = smlad(sxtb16(bytes), (uint32_t)w[0], sum);
-            sum = smlad(sxtb16(bytes >> 8), (uint32_t)w[1], sum);
+            sum = smlad(sxtb16(bytes), w[0], sum);
+            sum = smlad(sxtb16(bytes >> 8), w[1], sum);
         }
     }
 #endif
@@ -88,7 +88,7 @@ static inline int32_t dot_window(const int8_t *x, int32_t step, const int32_t *w
 #include "finish_twice"
 
 struct conv2d_few_s8_dsp_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     const int32_t *stage;
     uint8_t in_h;
     uint8_t row_bytes;
@@ -134,7 +134,7 @@ static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
                          is_inside ? args->right : 0, 3);
             }
             const int8_t *const lines = scratch;
-            const int32_t *weights =
+            const uint32_t *weights =
                 args->weights + (kernel_h - top % kernel_h) % kernel_h * args->row_words;
             const int32_t *stage = args->stage;
             for (int32_t c = 0; c < out_c; c++) {
@@ -155,17 +155,17 @@ static void conv2d_few_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
 }
 
 static const struct conv2d_few_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_0_weights, .stage = model_conv2d_0_stage, .in_h = 9,
-    .row_bytes = 36, .stride_h = 2, .pitch = 44, .row_words = 6, .left = 4, .inside = 36,
-    .right = 4, .line_bytes = 44, .out_w = 5, .out_c = 3, .step = 8, .word_step = 4, .runs = 3,
-    .x_skip = 32, .w_skip = 0, .filter_words = 30,
+    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .in_h = 9, .row_bytes = 36,
+    .stride_h = 2, .pitch = 44, .row_words = 6, .left = 4, .inside = 36, .right = 4,
+    .line_bytes = 44, .out_w = 5, .out_c = 3, .step = 8, .word_step = 4, .runs = 3, .x_skip = 32,
+    .w_skip = 0, .filter_words = 30,
 };
 
 static const struct conv2d_few_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_1_weights, .stage = model_conv2d_1_stage, .in_h = 5,
-    .row_bytes = 15, .stride_h = 1, .pitch = 24, .row_words = 2, .left = 3, .inside = 15,
-    .right = 3, .line_bytes = 21, .out_w = 6, .out_c = 1, .step = 3, .word_step = 24, .runs = 2,
-    .x_skip = -68, .w_skip = 16, .filter_words = 20,
+    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .in_h = 5, .row_bytes = 15,
+    .stride_h = 1, .pitch = 24, .row_words = 2, .left = 3, .inside = 15, .right = 3,
+    .line_bytes = 21, .out_w = 6, .out_c = 1, .step = 3, .word_step = 24, .runs = 2, .x_skip = -68,
+    .w_skip = 16, .filter_words = 20,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -3,9 +3,9 @@
 
 /* One channel, computed column by column. Assembly reads the fields at fixed offsets. */
 struct depthwise_channel {
-    const uint32_t *x;      /* In the layout of widen_columns. */
-    const int32_t *weights; /* Two taps of a column in a word. */
-    int32_t start;          /* Initial value of the sums. */
+    const uint32_t *x;       /* In the layout of widen_columns. */
+    const uint32_t *weights; /* Two taps of a column in a word. */
+    int32_t start;           /* Initial value of the sums. */
     int32_t multiplier, offset, shift; /* Output stage. */
     int32_t columns, rows;
     int32_t pitch, step; /* Words of x to the next column, and to the next window. */
@@ -129,11 +129,11 @@ BONSAI_SHARED void depthwise_twice(int8_t *y, const struct depthwise_channel *c,
         int8_t *to = y + column * c->pixel;
         for (int32_t r = 0; r < c->rows * stride_h; r += stride_h, to += c->row) {
             const uint32_t *x = c->x + column * c->step + r / 2;
-            const int32_t *w = c->weights + r % 2 * kernel_w * pairs;
+            const uint32_t *w = c->weights + r % 2 * kernel_w * pairs;
             int32_t sum = c->start;
             for (int32_t kx = 0; kx < kernel_w; kx++, x += c->pitch - pairs) {
                 for (int32_t i = 0; i < pairs; i++)
-                    sum = smlad(*x++, (uint32_t)*w++, sum);
+                    sum = smlad(*x++, *w++, sum);
             }
             *to = finish_twice(sum, c->multiplier, c->offset, c->shift);
         }
@@ -264,7 +264,7 @@ static void depthwise_3x3_1(int8_t *y, const struct depthwise_channel *c)
         const uint32_t *x = c->x + column * c->step + row / 2;
         int32_t sum = c->start;
         for (int32_t kx = 0; kx < 3; kx++, x += c->pitch) {
-            const uint32_t w01 = (uint32_t)c->weights[kx], w12 = (uint32_t)c->weights[3 + kx];
+            const uint32_t w01 = c->weights[kx], w12 = c->weights[3 + kx];
             sum = odd ? smlad(x[0], w01 << 16, sum) : smlad(x[0], w01, sum);
             sum = odd ? smlad(x[1], w12, sum) : smlad(x[1], w12 >> 16, sum);
         }
@@ -316,7 +316,7 @@ static void depthwise_conv2d_s8_dsp_any_window_twice(const int8_t *in, int8_t *o
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
                 const int32_t *const stage = model_depthwise_conv2d_0_stage + 4 * i;
-                channel.weights = (const int32_t *)model_depthwise_conv2d_0_weights + 12 * i;
+                channel.weights = model_depthwise_conv2d_0_weights + 12 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
                 channel.offset = stage[2];
@@ -371,7 +371,7 @@ static void depthwise_conv2d_s8_dsp_linear_stride1(const int8_t *in, int8_t *out
                 const int32_t second = i >= (first + 1) * multiplier;
                 channel.x = x + second * image.columns * image.pairs;
                 const int32_t *const stage = model_depthwise_conv2d_1_stage + 2 * i;
-                channel.weights = (const int32_t *)model_depthwise_conv2d_1_weights + 6 * i;
+                channel.weights = model_depthwise_conv2d_1_weights + 6 * i;
                 channel.start = stage[0];
                 channel.multiplier = stage[1];
                 depthwise_3x3_1(to + i, &channel);

@@ -15,9 +15,9 @@
  * two channels. Weights of a group of four channels a, b, c and d, for columns 2, 1 and 0 of the
  * window: rows 0 and 1 of b, a, d and c; row 2 of a and c; row 2 of b and d. */
 struct depthwise_pixels {
-    const int32_t *weights;
-    const int32_t *full;  /* End of the groups that share no channels... */
-    const int32_t *end;   /* ... and of all groups; the last one may compute channels again. */
+    const uint32_t *weights;
+    const uint32_t *full; /* End of the groups that share no channels... */
+    const uint32_t *end;  /* ... and of all groups; the last one may compute channels again. */
     const int32_t *stage; /* Per group: four biases, then four multipliers. */
     int32_t offset;
     int32_t column, row, step; /* Bytes of x to the next column and row, and to the next window. */
@@ -180,7 +180,8 @@ static void depthwise_pixels(int8_t *y, const int8_t *x, int32_t n,
 {
     for (; n > 0; n--, x += d->step) {
         const int8_t *from = x;
-        const int32_t *w = d->weights, *stage = d->stage;
+        const uint32_t *w = d->weights;
+        const int32_t *stage = d->stage;
         while (w != d->end) {
             if (w == d->full) {
                 from -= d->back;
@@ -194,8 +195,8 @@ static void depthwise_pixels(int8_t *y, const int8_t *x, int32_t n,
                     const uint32_t rows = (uint32_t)(uint8_t)tap[0] << 8 |
                                           (uint32_t)(uint8_t)tap[d->row] << 24;
                     const uint32_t last = (uint32_t)(uint8_t)tap[2 * d->row] << 8;
-                    sums[i] = smlad(rows, (uint32_t)w[i ^ 1], sums[i]);
-                    sums[i] = smlad(last, (uint32_t)w[4 + i % 2] >> (i / 2 * 16), sums[i]);
+                    sums[i] = smlad(rows, w[i ^ 1], sums[i]);
+                    sums[i] = smlad(last, w[4 + i % 2] >> (i / 2 * 16), sums[i]);
                 }
             }
             for (int32_t i = 0; i < 4; i++)
@@ -218,7 +219,7 @@ static inline void copy_pixel(int8_t *to, const int8_t *from, int32_t n)
 }
 
 struct depthwise_conv2d_3x3_s8_dsp_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     const int32_t *stage;
     uint8_t in_h;
     uint8_t in_w;
@@ -285,14 +286,14 @@ static void depthwise_conv2d_3x3_s8_dsp(
 
 static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_0_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_depthwise_conv2d_0_weights,
-    .stage = model_depthwise_conv2d_0_stage, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = model_depthwise_conv2d_0_weights, .stage = model_depthwise_conv2d_0_stage, .in_h = 9,
+    .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
 static const struct depthwise_conv2d_3x3_s8_dsp_args model_depthwise_conv2d_1_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_depthwise_conv2d_1_weights,
-    .stage = model_depthwise_conv2d_1_stage, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = model_depthwise_conv2d_1_weights, .stage = model_depthwise_conv2d_1_stage, .in_h = 5,
+    .in_w = 5, .stride_h = 1, .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)

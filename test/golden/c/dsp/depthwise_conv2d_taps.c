@@ -29,7 +29,7 @@ static inline void taps_inside(int32_t origin, int32_t dilation, int32_t extent,
 
 #if !defined(__ARM_FEATURE_DSP)
 /* add_taps in C. */
-static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
+static inline void any_add_taps_single(int32_t sums[4], const int8_t *x, const uint32_t *w,
                                        const struct walk *t)
 {
     for (int32_t i = 0; i < t->n * t->runs; i++) {
@@ -64,7 +64,7 @@ BONSAI_PLACE(walk, offset, 36);
 
 BONSAI_NAKED __attribute__((aligned(4))) void
 add_taps_single(__attribute__((unused)) int32_t sums[4], __attribute__((unused)) const int8_t *x,
-                __attribute__((unused)) const int32_t *w,
+                __attribute__((unused)) const uint32_t *w,
                 __attribute__((unused)) const struct walk *t)
 {
     /* r1: x; r2: weights; r3: t; r4 to r7: sums; r8: zero; lr: step; r0: pairs of taps. */
@@ -120,7 +120,7 @@ add_taps_single(__attribute__((unused)) int32_t sums[4], __attribute__((unused))
 
 #else
 
-static void add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
+static void add_taps_single(int32_t sums[4], const int8_t *x, const uint32_t *w,
                             const struct walk *t)
 {
     any_add_taps_single(sums, x, w, t);
@@ -134,7 +134,7 @@ static void add_taps_single(int32_t sums[4], const int8_t *x, const int32_t *w,
 
 #if !defined(__ARM_FEATURE_DSP)
 /* add_taps in C. */
-static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const int32_t *w,
+static inline void any_add_taps_quad(int32_t sums[4], const int8_t *x, const uint32_t *w,
                                      const struct walk *t)
 {
     for (int32_t i = 0; i < t->n * t->runs; i++) {
@@ -168,7 +168,7 @@ BONSAI_PLACE(walk, offset, 36);
 
 BONSAI_NAKED __attribute__((aligned(4))) void
 tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) const int8_t *x,
-                __attribute__((unused)) const int32_t *w,
+                __attribute__((unused)) const uint32_t *w,
                 __attribute__((unused)) const struct walk *t,
                 __attribute__((unused)) const int32_t *stage)
 {
@@ -258,7 +258,7 @@ tap_groups_quad(__attribute__((unused)) int8_t *out, __attribute__((unused)) con
 
 #else
 
-static void tap_groups_quad(int8_t *out, const int8_t *x, const int32_t *w, const struct walk *t,
+static void tap_groups_quad(int8_t *out, const int8_t *x, const uint32_t *w, const struct walk *t,
                             const int32_t *stage)
 {
     for (int32_t group = 0; group < t->groups; group++, out += 4, stage += 8) {
@@ -313,7 +313,7 @@ static void depthwise_conv2d_taps_s8_dsp_single_twice(const int8_t *in, int8_t *
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_0_weights + 2 *
+                const uint32_t *weights = model_depthwise_conv2d_0_weights + 2 *
                     (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
@@ -382,7 +382,7 @@ static void depthwise_conv2d_taps_s8_dsp_grouped_linear_quad(const int8_t *in, i
                 }
                 const int8_t *const origin =
                     in + (y0 * in_w + x0) * in_c + top * pitch + left * step;
-                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_1_weights + 2 *
+                const uint32_t *weights = model_depthwise_conv2d_1_weights + 2 *
                     (top * kernel_w + left);
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
                 tap_groups_quad(out, origin, weights, &taps, stage);

@@ -13,7 +13,7 @@
 #include "BONSAI_PLACE, another 2"
 
 struct fully_connected_s8_dsp_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     const int32_t *stage;
     uint16_t full;
     uint16_t end;
@@ -44,15 +44,13 @@ static void fully_connected_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratc
 }
 
 static const struct fully_connected_s8_dsp_args model_fully_connected_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_0_weights,
-    .stage = model_fully_connected_0_stage, .full = 256, .end = 384, .steps = 32, .back = 2,
-    .depth = 64,
+    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .full = 256,
+    .end = 384, .steps = 32, .back = 2, .depth = 64,
 };
 
 static const struct fully_connected_s8_dsp_args model_fully_connected_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_1_weights,
-    .stage = model_fully_connected_1_stage, .full = 24, .end = 48, .steps = 6, .back = 3,
-    .depth = 10,
+    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .full = 24,
+    .end = 48, .steps = 6, .back = 3, .depth = 10,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -17,9 +17,9 @@
 static void fully_connected_s8_dsp_0(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_fully_connected_0_weights,
-        .full = (const int32_t *)model_fully_connected_0_weights + 256,
-        .end = (const int32_t *)model_fully_connected_0_weights + 384,
+        .weights = model_fully_connected_0_weights,
+        .full = model_fully_connected_0_weights + 256,
+        .end = model_fully_connected_0_weights + 384,
         .stage = model_fully_connected_0_stage,
         .steps = 32,
         .offset = 0,
@@ -37,9 +37,9 @@ static void fully_connected_s8_dsp_0(const int8_t *in, int8_t *out, int8_t *scra
 static void fully_connected_s8_dsp_1(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct filters filters = {
-        .weights = (const int32_t *)model_fully_connected_1_weights,
-        .full = (const int32_t *)model_fully_connected_1_weights + 24,
-        .end = (const int32_t *)model_fully_connected_1_weights + 48,
+        .weights = model_fully_connected_1_weights,
+        .full = model_fully_connected_1_weights + 24,
+        .end = model_fully_connected_1_weights + 48,
         .stage = model_fully_connected_1_stage,
         .steps = 6,
         .offset = 0,

@@ -122,7 +122,7 @@ static void lstm_s8_dsp(const int8_t *restrict in, int8_t *restrict out, int8_t 
     enum { block = 8 };
     const int32_t inputs = 3, units = 2;
     const int32_t input_steps = 1, hidden_steps = 1;
-    const uint32_t *const nodes = (const uint32_t *)model_lstm_0_nodes + 256;
+    const uint32_t *const nodes = model_lstm_0_nodes + 256;
     uint32_t *const x = (uint32_t *)(void *)scratch, *const h = x + 2 * input_steps;
     int32_t sums[4 * block], recurrent[4 * block];
 
@@ -135,8 +135,7 @@ static void lstm_s8_dsp(const int8_t *restrict in, int8_t *restrict out, int8_t 
         for (int32_t step = 0; step < 4; step++) {
             widen_packed(x, 1, from, inputs);
             widen_packed(h, 1, hidden, units);
-            const int32_t *w = (const int32_t *)model_lstm_0_weights, *r =
-                (const int32_t *)model_lstm_0_recurrent;
+            const int32_t *w = model_lstm_0_weights, *r = model_lstm_0_recurrent;
             for (int32_t first = 0; first < units; first += block) {
                 const int32_t n = units - first < block ? units - first : block;
                 w = dot_rows(sums, x, w, n, input_steps);
@@ -179,7 +178,7 @@ static void lstm_s16_dsp_int16(const int16_t *restrict in, int16_t *restrict out
     enum { block = 8 };
     const int32_t inputs = 3, units = 2;
     const int32_t input_steps = 1, hidden_steps = 1;
-    const uint32_t *const nodes = (const uint32_t *)model_lstm_0_nodes + 256;
+    const uint32_t *const nodes = model_lstm_0_nodes + 256;
     uint32_t *const x = (uint32_t *)(void *)scratch, *const h = x + 2 * input_steps;
     int32_t sums[4 * block], recurrent[4 * block];
 
@@ -192,8 +191,7 @@ static void lstm_s16_dsp_int16(const int16_t *restrict in, int16_t *restrict out
         for (int32_t step = 0; step < 4; step++) {
             memcpy(x, from, (size_t)inputs * sizeof *from);
             memcpy(h, hidden, (size_t)units * sizeof *hidden);
-            const int32_t *w = (const int32_t *)model_lstm_1_weights, *r =
-                (const int32_t *)model_lstm_1_recurrent;
+            const int32_t *w = model_lstm_1_weights, *r = model_lstm_1_recurrent;
             for (int32_t first = 0; first < units; first += block) {
                 const int32_t n = units - first < block ? units - first : block;
                 w = dot_rows(sums, x, w, n, input_steps);

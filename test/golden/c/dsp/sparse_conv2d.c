@@ -245,7 +245,6 @@ multiply_sparse_eight_twice(__attribute__((unused)) int8_t *y,
             "asr r5, r5, r3\n"
             "ssat r4, #8, r4\n"
             "ssat r5, #8, r5\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r7, r7, #7\n"
             "smmulr r6, r6, r0\n"
@@ -258,7 +257,6 @@ multiply_sparse_eight_twice(__attribute__((unused)) int8_t *y,
             "asr r7, r7, r3\n"
             "ssat r6, #8, r6\n"
             "ssat r7, #8, r7\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r8, r8, #7\n"
             "asr r9, r9, #7\n"
             "smmulr r8, r8, r0\n"
@@ -271,7 +269,6 @@ multiply_sparse_eight_twice(__attribute__((unused)) int8_t *y,
             "asr r9, r9, r3\n"
             "ssat r8, #8, r8\n"
             "ssat r9, #8, r9\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r10, r10, #7\n"
             "asr r11, r11, #7\n"
             "smmulr r10, r10, r0\n"
@@ -383,13 +380,13 @@ static void sparse_conv2d_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch,
 }
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_0_weights, .end = 280, .columns_bytes = 432,
-    .out_c = 8, .in_c = 3, .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
+    .weights = model_conv2d_0_weights, .end = 280, .columns_bytes = 432, .out_c = 8, .in_c = 3,
+    .in_h = 9, .in_w = 9, .stride_h = 2, .stride_w = 2,
 };
 
 static const struct sparse_conv2d_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_1_weights, .end = 518, .columns_bytes = 1152,
-    .out_c = 6, .in_c = 8, .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
+    .weights = model_conv2d_1_weights, .end = 518, .columns_bytes = 1152, .out_c = 6, .in_c = 8,
+    .in_h = 5, .in_w = 5, .stride_h = 1, .stride_w = 1,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -218,7 +218,6 @@ multiply_sparse_eight_blocks_twice(__attribute__((unused)) int8_t *y,
             "asr r5, r5, r3\n"
             "ssat r4, #8, r4\n"
             "ssat r5, #8, r5\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r7, r7, #7\n"
             "smmulr r6, r6, r0\n"
@@ -231,7 +230,6 @@ multiply_sparse_eight_blocks_twice(__attribute__((unused)) int8_t *y,
             "asr r7, r7, r3\n"
             "ssat r6, #8, r6\n"
             "ssat r7, #8, r7\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r8, r8, #7\n"
             "asr r9, r9, #7\n"
             "smmulr r8, r8, r0\n"
@@ -244,7 +242,6 @@ multiply_sparse_eight_blocks_twice(__attribute__((unused)) int8_t *y,
             "asr r9, r9, r3\n"
             "ssat r8, #8, r8\n"
             "ssat r9, #8, r9\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r10, r10, #7\n"
             "asr r11, r11, #7\n"
             "smmulr r10, r10, r0\n"
@@ -316,8 +313,8 @@ static void multiply_sparse_eight_blocks_twice(int8_t *y, const void *x, const s
 static void sparse_conv2d_blocks_s8_dsp(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const struct sparse sparse = {
-        .weights = (const int32_t *)model_conv2d_0_weights,
-        .end = (const int32_t *)model_conv2d_0_weights + 60,
+        .weights = model_conv2d_0_weights,
+        .end = model_conv2d_0_weights + 60,
         .offset = 0,
         .out_c = 6,
     };

@@ -153,7 +153,6 @@ multiply_sparse_four_twice(__attribute__((unused)) int8_t *y, __attribute__((unu
             "asr r5, r5, r3\n"
             "ssat r4, #8, r4\n"
             "ssat r5, #8, r5\n"
-            /* Two sums in turn, so that few instructions wait for the one before. */
             "asr r6, r6, #7\n"
             "asr r7, r7, #7\n"
             "smmulr r6, r6, r0\n"
@@ -246,11 +245,11 @@ static void sparse_conv2d_by4_s8_dsp(const int8_t *in, int8_t *out, int8_t *scra
 }
 
 static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_0_weights, .end = 72, .out_c = 8, .in_c = 3,
+    .weights = model_conv2d_0_weights, .end = 72, .out_c = 8, .in_c = 3,
 };
 
 static const struct sparse_conv2d_by4_s8_dsp_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_1_weights, .end = 90, .out_c = 6, .in_c = 8,
+    .weights = model_conv2d_1_weights, .end = 90, .out_c = 6, .in_c = 8,
 };
 
 static void model_step(int8_t *arena, int32_t step)

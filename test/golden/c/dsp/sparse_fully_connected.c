@@ -141,12 +141,12 @@ static void sparse_fully_connected_s8_dsp(
 
 static const struct sparse_fully_connected_s8_dsp_args model_fully_connected_0_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_0_weights, .end = 730, .out_c = 10,
+    .weights = model_fully_connected_0_weights, .end = 730, .out_c = 10,
 };
 
 static const struct sparse_fully_connected_s8_dsp_args model_fully_connected_1_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_1_weights, .end = 95, .out_c = 5,
+    .weights = model_fully_connected_1_weights, .end = 95, .out_c = 5,
 };
 
 static void model_step(int8_t *arena, int32_t step)

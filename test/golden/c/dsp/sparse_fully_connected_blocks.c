@@ -128,8 +128,8 @@ static void multiply_sparse_one_blocks_twice(int8_t *y, const void *x, const str
 static void sparse_fully_connected_blocks_s8_dsp(const int8_t *restrict in, int8_t *restrict out)
 {
     const struct sparse sparse = {
-        .weights = (const int32_t *)model_fully_connected_0_weights,
-        .end = (const int32_t *)model_fully_connected_0_weights + 570,
+        .weights = model_fully_connected_0_weights,
+        .end = model_fully_connected_0_weights + 570,
         .offset = 0,
         .out_c = 10,
     };

@@ -40,7 +40,7 @@ struct conv2d_s8_mve_args {
 static void conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                           const struct conv2d_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const struct window window = { args->in_h, args->in_w, args->in_c, 3, args->columns, 1, 1, 3 };
     const int32_t in_c = args->in_c, out_w = args->out_w, out_c = args->out_c;
     const int32_t tile = args->tile, step = args->step;

@@ -122,7 +122,7 @@ static void conv2d_s16_mve(const int16_t *image, int16_t *out, int8_t *scratch)
 {
     /* Channels of inputs are counted in bytes. */
     const int8_t *in = (const int8_t *)image;
-    const struct output output = { -32768, 32767, 0, 4 };
+    const struct output output = { -32768, 32767, 0 };
     const struct window window = { 6, 5, 6, 3, 8, 1, 1, 0 };
     const int32_t in_c = 6, out_w = 5, out_c = 6;
     const int32_t tile = 6, step = 18;
@@ -165,7 +165,7 @@ static void conv2d_s16_mve_dilated(const int16_t *image, int16_t *out, int8_t *s
 {
     /* Channels of inputs are counted in bytes. */
     const int8_t *in = (const int8_t *)image;
-    const struct output output = { -32768, 32767, 0, 4 };
+    const struct output output = { -32768, 32767, 0 };
     const struct window window = { 6, 5, 12, 1, 2, 1, 2, 0 };
     const int32_t in_c = 12, out_w = 3, out_c = 2;
     const int32_t tile = 4, step = 24;

@@ -160,7 +160,7 @@ struct conv2d_pixels_s8_mve_args {
 static void conv2d_pixels_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                                  const struct conv2d_pixels_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const int32_t out_w = 5, out_c = args->out_c, step = args->step;
     struct pixels pixels = {
         .next = { step, 2 * step, 3 * step },
@@ -210,7 +210,7 @@ static void conv2d_pixels_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
  * zero point is folded into the biases. */
 static void conv2d_pixels_s8_mve_in_place(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const int32_t out_w = 25, out_c = 1, step = 4;
     struct pixels pixels = {
         .next = { step, 2 * step, 3 * step },

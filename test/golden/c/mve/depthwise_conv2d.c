@@ -272,7 +272,7 @@ struct depthwise_conv2d_s8_mve_args {
 static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch,
                                     const struct depthwise_conv2d_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 8 };
+    const struct output output = { -131, 124, 3 };
     const int32_t in_h = 9, in_w = args->in_w, channels = 11;
     const int32_t kernel_h = 3, kernel_w = 3, dilation_w = 1;
     const int32_t out_w = 5, stride_w = args->stride_w, pad_left = 1;
@@ -332,7 +332,7 @@ static void depthwise_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scrat
  * The input's zero point is folded into the biases. */
 static void depthwise_conv2d_s8_mve_spread(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const struct output output = { -131, 124, 3, 8 };
+    const struct output output = { -131, 124, 3 };
     const int32_t in_h = 9, in_w = 5, channels = 11;
     const int32_t out_c = 22;
     const int32_t kernel_h = 3, kernel_w = 3, dilation_w = 1;

@@ -64,7 +64,7 @@ static void depthwise_conv2d_filters_s8_mve(
     const int8_t *in, int8_t *out, int8_t *scratch,
     const struct depthwise_conv2d_filters_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const struct window window = { 9, 9, args->in_c, 3, args->columns, 1, 1, 3 };
     const int32_t in_c = args->in_c, multiplier = args->multiplier, out_c = in_c * multiplier;
     const int32_t out_w = args->out_w, tile = args->tile, step = args->step;

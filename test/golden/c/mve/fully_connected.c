@@ -61,7 +61,6 @@ static inline lanes4 dot_lanes(const int8_t *x, const int8_t **weights, const in
 struct fully_connected_s8_mve_args {
     const int8_t *weights;
     const int32_t *stage;
-    uint8_t vectors;
     uint8_t depth;
     uint8_t out_c;
 };
@@ -71,7 +70,7 @@ struct fully_connected_s8_mve_args {
 static void fully_connected_s8_mve(const int8_t *in, int8_t *out,
                                    const struct fully_connected_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const int32_t depth = args->depth, out_c = args->out_c;
 
     for (int32_t row = 1; row > 0; row--, in += depth) {
@@ -88,13 +87,13 @@ static void fully_connected_s8_mve(const int8_t *in, int8_t *out,
 }
 
 static const struct fully_connected_s8_mve_args model_fully_connected_0_args BONSAI_FLASH = {
-    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage,
-    .vectors = 4, .depth = 64, .out_c = 10,
+    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .depth = 64,
+    .out_c = 10,
 };
 
 static const struct fully_connected_s8_mve_args model_fully_connected_1_args BONSAI_FLASH = {
-    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage,
-    .vectors = 1, .depth = 10, .out_c = 5,
+    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .depth = 10,
+    .out_c = 5,
 };
 
 static void model_step(int8_t *arena, int32_t step)

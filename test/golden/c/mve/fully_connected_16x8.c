@@ -60,7 +60,6 @@ static inline lanes4 dot_lanes_int16(const int16_t *x, const int8_t **weights,
 struct fully_connected_s16_mve_args {
     const int8_t *weights;
     const int32_t *stage;
-    uint8_t vectors;
     uint8_t depth;
     uint8_t out_c;
 };
@@ -70,7 +69,7 @@ struct fully_connected_s16_mve_args {
 static void fully_connected_s16_mve(const int16_t *in, int16_t *out,
                                     const struct fully_connected_s16_mve_args *restrict args)
 {
-    const struct output output = { -32768, 32767, 0, 4 };
+    const struct output output = { -32768, 32767, 0 };
     const int32_t depth = args->depth, out_c = args->out_c;
 
     for (int32_t row = 1; row > 0; row--, in += depth) {
@@ -87,13 +86,13 @@ static void fully_connected_s16_mve(const int16_t *in, int16_t *out,
 }
 
 static const struct fully_connected_s16_mve_args model_fully_connected_0_args BONSAI_FLASH = {
-    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage,
-    .vectors = 3, .depth = 19, .out_c = 6,
+    .weights = model_fully_connected_0_weights, .stage = model_fully_connected_0_stage, .depth = 19,
+    .out_c = 6,
 };
 
 static const struct fully_connected_s16_mve_args model_fully_connected_1_args BONSAI_FLASH = {
-    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage,
-    .vectors = 1, .depth = 6, .out_c = 3,
+    .weights = model_fully_connected_1_weights, .stage = model_fully_connected_1_stage, .depth = 6,
+    .out_c = 3,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -50,7 +50,7 @@ struct mean_s8_mve_args {
  * multiplier includes 1 / (number of elements), so there is no division. */
 static void mean_s8_mve(const int8_t *in, int8_t *out, const struct mean_s8_mve_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output output = { -131, 124, 3 };
     const int32_t *const stage = args->stage;
     const int32_t channels = 11;
     for (int32_t k0 = 0; k0 < 1; k0++) {

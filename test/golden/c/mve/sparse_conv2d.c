@@ -110,8 +110,8 @@ BONSAI_PLACE(gathered, stage, 20);
 BONSAI_PLACE(gathered, out, 24);
 BONSAI_PLACE(gathered, pairs, 28);
 BONSAI_PLACE(gathered, output, 32);
-BONSAI_PLACE(gathered, step, 48);
-BONSAI_PLACE(gathered, offsets, 52);
+BONSAI_PLACE(gathered, step, 44);
+BONSAI_PLACE(gathered, offsets, 48);
 
 /* r0, r2, r4, r6: sums; r1, r3, r5, r7: x; r8: weights; r9: stage; r10: out; r11: pairs; r12:
  * step; q0: offsets; q1: weights; q2: inputs, sums; q3: results of two filters; q4: their offsets;
@@ -124,7 +124,7 @@ gathered_filters(__attribute__((unused)) struct gathered *m)
             "vpush {d8-d15}\n"
             "ldm r0!, {r1, r3, r5, r7, r8, r9, r10, r11}\n"
             "push {r1, r3, r5, r7}\n"
-            "ldm r0!, {r2, r4, r6, r12}\n"
+            "ldm r0!, {r2, r4, r6}\n"
             "vdup.16 q5, r2\n"
             "vdup.16 q6, r4\n"
             "vdup.16 q7, r6\n"
@@ -243,7 +243,7 @@ static void sparse_conv2d_s8_mve(const int8_t *in, int8_t *out, int8_t *scratch)
     const int32_t out_h = 9, out_w = 9, out_c = 7;
     const int32_t rows = 5, tile = 9;
     struct gathered gathered = {
-        .output = { -131, 124, 3, 4 },
+        .output = { -131, 124, 3 },
         .step = 0,
     };
 

@@ -143,7 +143,7 @@ static void sparse_fully_connected_s8_mve(
         .out = out,
         .blocks = args->blocks,
         .step = 0,
-        .output = { -131, 124, 3, 4 },
+        .output = { -131, 124, 3 },
     };
     gathered_row_filters(&row);
 }

@@ -4,6 +4,7 @@
 #include "pad4"
 #include "dot4"
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -22,7 +23,7 @@ BONSAI_SHARED void pad_few(int32_t *acc, int32_t value, const int8_t *w, int32_t
 #include "dot_few"
 
 struct conv2d_s8_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     const int32_t *stage;
     int16_t scaled_min;
     uint8_t in_h;
@@ -41,7 +42,7 @@ struct conv2d_s8_args {
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
-    const struct output output = { args->scaled_min, args->scaled_max, 3, 4 };
+    const struct output4 output = { { args->scaled_min, args->scaled_max, 3 }, 4 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = args->in_c, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, filter_c = args->filter_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, channels = 8;
@@ -62,7 +63,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = args->weights;
+                const uint32_t *w = args->weights;
                 const int32_t *stage = args->stage;
                 for (int32_t c = 0; c < channels; c += 4, stage += 12) {
                     const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
@@ -95,7 +96,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8_few(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 3 };
+    const struct output4 output = { { -131, 124, 3 }, 3 };
     const int32_t in_h = 3, in_w = 3, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, filter_c = 8;
     const int32_t depth = kernel_h * kernel_w * filter_c;
@@ -146,15 +147,13 @@ static void conv2d_s8_few(const int8_t *in, int8_t *out)
 }
 
 static const struct conv2d_s8_args model_conv2d_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_0_weights, .stage = model_conv2d_0_stage,
-    .scaled_min = -131, .in_h = 9, .in_w = 9, .in_c = 3, .filter_c = 3, .out_h = 5, .out_w = 5,
-    .scaled_max = 124,
+    .weights = model_conv2d_0_weights, .stage = model_conv2d_0_stage, .scaled_min = -131, .in_h = 9,
+    .in_w = 9, .in_c = 3, .filter_c = 3, .out_h = 5, .out_w = 5, .scaled_max = 124,
 };
 
 static const struct conv2d_s8_args model_conv2d_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_conv2d_1_weights, .stage = model_conv2d_1_stage,
-    .scaled_min = 0, .in_h = 5, .in_w = 5, .in_c = 8, .filter_c = 8, .out_h = 3, .out_w = 3,
-    .scaled_max = 12,
+    .weights = model_conv2d_1_weights, .stage = model_conv2d_1_stage, .scaled_min = 0, .in_h = 5,
+    .in_w = 5, .in_c = 8, .filter_c = 8, .out_h = 3, .out_w = 3, .scaled_max = 12,
 };
 
 static void model_step(int8_t *arena, int32_t step)

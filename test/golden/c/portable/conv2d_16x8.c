@@ -31,7 +31,7 @@ static void conv2d_16x8_s16(const int16_t *in, int16_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = (const int32_t *)model_conv2d_0_weights;
+                const uint32_t *w = model_conv2d_0_weights;
                 const int32_t *stage = model_conv2d_0_stage;
                 for (int32_t c = 0; c < channels; c += 4, w += kernel_h * kernel_w * filter_c) {
                     const int32_t first = c + lanes > channels ? channels - lanes : c;
@@ -39,7 +39,7 @@ static void conv2d_16x8_s16(const int16_t *in, int16_t *out)
                     for (int32_t ky = top; ky < bottom && left < right; ky++) {
                         const int32_t pixel = (y0 + ky * dilation_h) * in_w + x0 + left *
                             dilation_w;
-                        const int32_t *taps = w + (ky * kernel_w + left) * filter_c;
+                        const uint32_t *taps = w + (ky * kernel_w + left) * filter_c;
                         dot4_s16(acc, in + pixel * in_c, taps, (right - left) * filter_c);
                     }
                     for (int32_t lane = 0; lane < 4; lane++, stage += 3) {
@@ -80,7 +80,7 @@ static void conv2d_16x8_s16_by_tap(const int16_t *in, int16_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = (const int32_t *)model_conv2d_1_weights;
+                const uint32_t *w = model_conv2d_1_weights;
                 const int32_t *stage = model_conv2d_1_stage;
                 for (int32_t c = 0; c < channels; c += 4, w += kernel_h * kernel_w * filter_c) {
                     const int32_t first = c + lanes > channels ? channels - lanes : c;
@@ -88,7 +88,7 @@ static void conv2d_16x8_s16_by_tap(const int16_t *in, int16_t *out)
                     for (int32_t ky = top; ky < bottom && left < right; ky++) {
                         const int32_t pixel = (y0 + ky * dilation_h) * in_w + x0 + left *
                             dilation_w;
-                        const int32_t *taps = w + (ky * kernel_w + left) * filter_c;
+                        const uint32_t *taps = w + (ky * kernel_w + left) * filter_c;
                         for (int32_t kx = left; kx < right; kx++, taps += filter_c) {
                             const int32_t at = pixel + (kx - left) * dilation_w;
                             dot4_s16(acc, in + at * in_c, taps, filter_c);

@@ -96,7 +96,7 @@ BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
  * The input's zero point is folded into the biases. */
 static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch)
 {
-    const struct output output = { -131, 124, 3, 1 };
+    const struct output output = { -131, 124, 3 };
     const int32_t channels = 64, pixels = 9;
     const struct lane_window window = { 3, 3, 64, 3, 3, 1, 1, 3 };
     int32_t oy = 0, ox = 0;

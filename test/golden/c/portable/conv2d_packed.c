@@ -73,7 +73,7 @@ BONSAI_SHARED void conv2d_packed_s8_channel(int32_t *sums, const int32_t *x,
 static void conv2d_packed_s8(const int8_t *in, int8_t *out, int8_t *scratch,
                              const struct conv2d_packed_s8_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 1 };
+    const struct output output = { -131, 124, 3 };
     const int32_t channels = args->channels, pixels = args->pixels;
     const struct lane_window window = { args->in_h, 9, args->in_c, 3, 3, 1, 1, 3 };
     int32_t oy = 0, ox = 0;

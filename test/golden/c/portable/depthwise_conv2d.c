@@ -28,7 +28,7 @@ struct depthwise_conv2d_s8_args {
 static void depthwise_conv2d_s8(const int8_t *in, int8_t *out,
                                 const struct depthwise_conv2d_s8_args *restrict args)
 {
-    const struct output output = { args->scaled_min, args->scaled_max, 3, 1 };
+    const struct output output = { args->scaled_min, args->scaled_max, 3 };
     const int32_t in_h = args->in_h, in_w = args->in_w, in_c = 3, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3, out_c = args->out_c;
     const int32_t out_h = args->out_h, out_w = args->out_w, depth_multiplier =

@@ -5,11 +5,11 @@
 /* acc[i] += sum of (x[k * step + i] - x_zp) * lane i of w[k], k < n, for four neighbouring
  * channels. */
 static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
-                        const int32_t *w, int32_t n)
+                        const uint32_t *w, int32_t n)
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
-    for (const int32_t *const end = w + n; w != end; x += step) {
-        const int32_t word = *w++;
+    for (const uint32_t *const end = w + n; w != end; x += step) {
+        const int32_t word = (int32_t)*w++;
         acc0 += (x[0] - x_zp) * (int8_t)word;
         acc1 += (x[1] - x_zp) * (int8_t)(word >> 8);
         acc2 += (x[2] - x_zp) * (int8_t)(word >> 16);
@@ -22,6 +22,7 @@ static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t s
 }
 
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -30,13 +31,13 @@ static inline void mac4(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t s
 /* acc[i] += sum of (x[k * step + at[i]] - x_zp) * lane i of w[k], k < n: like mac4, for channels
  * that are not neighbours. */
 BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, int32_t step,
-                               const int32_t *w, int32_t n, const int32_t at[4])
+                               const uint32_t *w, int32_t n, const int32_t at[4])
 {
     int32_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     const int8_t *x0 = x + at[0], *x1 = x + at[1], *x2 = x + at[2], *x3 = x + at[3];
     int32_t i = 0;
-    for (const int32_t *const end = w + n; w != end; i += step) {
-        const int32_t word = *w++;
+    for (const uint32_t *const end = w + n; w != end; i += step) {
+        const int32_t word = (int32_t)*w++;
         acc0 += (x0[i] - x_zp) * (int8_t)word;
         acc1 += (x1[i] - x_zp) * (int8_t)(word >> 8);
         acc2 += (x2[i] - x_zp) * (int8_t)(word >> 16);
@@ -53,7 +54,7 @@ BONSAI_SHARED void mac4_spread(int32_t acc[4], const int8_t *x, int32_t x_zp, in
  * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output4 output = { { -131, 124, 3 }, 4 };
     const int32_t in_h = 9, in_w = 9, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
     const int32_t out_h = 5, out_w = 5;
@@ -70,7 +71,7 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_0_weights;
+                const uint32_t *weights = model_depthwise_conv2d_0_weights;
                 const int32_t *stage = model_depthwise_conv2d_0_stage;
                 for (int32_t c = 0; c < in_c; c += 4) {
                     const int32_t first = c + 4 > in_c ? in_c - 4 : c;
@@ -96,7 +97,7 @@ static void depthwise_conv2d_by4_s8(const int8_t *in, int8_t *out)
  * of the window inside the image; padded taps are the zero point and add nothing. */
 static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
 {
-    const struct output output = { 0, 12, 3, 4 };
+    const struct output4 output = { { 0, 12, 3 }, 4 };
     const int32_t in_h = 5, in_w = 5, in_c = 8, in_zp = 3;
     const int32_t kernel_h = 3, kernel_w = 3;
     const int32_t out_c = 16, multiplier = 2;
@@ -114,7 +115,7 @@ static void depthwise_conv2d_by4_s8_spread(const int8_t *in, int8_t *out)
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *weights = (const int32_t *)model_depthwise_conv2d_1_weights;
+                const uint32_t *weights = model_depthwise_conv2d_1_weights;
                 const int32_t *stage = model_depthwise_conv2d_1_stage;
                 for (int32_t c = 0; c < out_c; c += 4) {
                     const int32_t first = c + 4 > out_c ? out_c - 4 : c;

@@ -2,6 +2,7 @@
 #include "BONSAI_SHARED"
 #include "dot4"
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
@@ -16,11 +17,11 @@
  * so `out` may overlap `in` that far. */
 static void fully_connected_s8(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output4 output = { { -131, 124, 3 }, 4 };
     const int32_t depth = 64, out_c = 10;
 
     for (int32_t row = 1; row > 0; row--) {
-        const int32_t *weights = (const int32_t *)model_fully_connected_0_weights;
+        const uint32_t *weights = model_fully_connected_0_weights;
         const int32_t *stage = model_fully_connected_0_stage;
         for (int32_t c = 0; c < out_c; c += 4) {
             const int32_t first = c + output.lanes > out_c ? out_c - output.lanes : c;
@@ -42,7 +43,7 @@ static void fully_connected_s8(const int8_t *in, int8_t *out)
  * so `out` may overlap `in` that far. */
 static void fully_connected_s8_few(const int8_t *in, int8_t *out)
 {
-    const struct output output = { -131, 124, 3, 3 };
+    const struct output4 output = { { -131, 124, 3 }, 3 };
     const int32_t depth = 10, out_c = 3;
 
     for (int32_t row = 1; row > 0; row--) {

@@ -207,7 +207,7 @@ struct fully_connected_coded_s8_args {
 static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
                                      const struct fully_connected_coded_s8_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 1 };
+    const struct output output = { -131, 124, 3 };
     const int32_t depth = args->depth, channels = args->channels;
 
     for (int32_t row = 1; row > 0; row--, in += depth) {
@@ -229,14 +229,14 @@ static void fully_connected_coded_s8(const int8_t *in, int8_t *out,
 
 static const struct fully_connected_coded_s8_args model_fully_connected_0_args BONSAI_FLASH = {
     .biases = model_fully_connected_0_biases, .heads = model_fully_connected_0_heads,
-    .codes = model_fully_connected_0_codes, .lows = (const int32_t *)model_fully_connected_0_lows,
-    .depth = 64, .channels = 32,
+    .codes = model_fully_connected_0_codes, .lows = model_fully_connected_0_lows, .depth = 64,
+    .channels = 32,
 };
 
 static const struct fully_connected_coded_s8_args model_fully_connected_1_args BONSAI_FLASH = {
     .biases = model_fully_connected_1_biases, .heads = model_fully_connected_1_heads,
-    .codes = model_fully_connected_1_codes, .lows = (const int32_t *)model_fully_connected_1_lows,
-    .depth = 32, .channels = 31,
+    .codes = model_fully_connected_1_codes, .lows = model_fully_connected_1_lows, .depth = 32,
+    .channels = 31,
 };
 
 static void model_step(int8_t *arena, int32_t step)

@@ -43,16 +43,16 @@ static inline int32_t tanh16(int32_t x, int32_t multiplier, int32_t shift, const
 
 /* acc[i] += sum of x[k] * lane i of w[k], k < n. A word of w holds one weight of each of four
  * output channels, lane 0 lowest. Products have 23 bits, their sums do not fit 32. */
-BONSAI_SHARED void dot4_s16_wide(int64_t acc[4], const int16_t *x, const int32_t *w, int32_t n)
+BONSAI_SHARED void dot4_s16_wide(int64_t acc[4], const int16_t *x, const uint32_t *w, int32_t n)
 {
     int64_t acc0 = acc[0], acc1 = acc[1], acc2 = acc[2], acc3 = acc[3];
     for (const int16_t *const end = x + n; x != end; x++) {
         const int32_t value = *x;
-        const int32_t word = *w++;
+        const uint32_t word = *w++;
         acc0 += value * (int8_t)word;
         acc1 += value * (int8_t)(word >> 8);
         acc2 += value * (int8_t)(word >> 16);
-        acc3 += value * (word >> 24);
+        acc3 += value * (int8_t)(word >> 24);
     }
     acc[0] = acc0;
     acc[1] = acc1;
@@ -76,8 +76,8 @@ static void lstm_s8(const int8_t *restrict in, int8_t *restrict out, int8_t *res
         const int8_t *x = in + batch * 4 * inputs;
         int8_t *y = out + batch * 4 * units;
         for (int32_t step = 0; step < 4; step++) {
-            const int32_t *weights = (const int32_t *)model_lstm_0_weights;
-            const int32_t *recurrent = (const int32_t *)model_lstm_0_recurrent;
+            const uint32_t *weights = model_lstm_0_weights;
+            const uint32_t *recurrent = model_lstm_0_recurrent;
             const int32_t *offsets = model_lstm_0_offsets;
             const int32_t *recurrent_offsets = model_lstm_0_recurrent_offsets;
             for (int32_t unit = 0; unit < units; unit++) {
@@ -135,8 +135,8 @@ static void lstm_s16_int16_wide(const int16_t *restrict in, int16_t *restrict ou
         const int16_t *x = in + batch * 4 * inputs;
         int16_t *y = out + batch * 4 * units;
         for (int32_t step = 0; step < 4; step++) {
-            const int32_t *weights = (const int32_t *)model_lstm_0_weights;
-            const int32_t *recurrent = (const int32_t *)model_lstm_0_recurrent;
+            const uint32_t *weights = model_lstm_0_weights;
+            const uint32_t *recurrent = model_lstm_0_recurrent;
             const int64_t *offsets = model_lstm_1_offsets;
             const int64_t *recurrent_offsets = model_lstm_1_recurrent_offsets;
             for (int32_t unit = 0; unit < units; unit++) {

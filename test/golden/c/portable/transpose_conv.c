@@ -4,13 +4,14 @@
 #include "pad4"
 #include "dot4"
 #include "output"
+#include "output4"
 #include "to_int8"
 #include "multiply_high"
 #include "requantize"
 #include "store4"
 
 struct conv2d_s8_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     const int32_t *stage;
     uint8_t kernel_h;
     uint8_t kernel_w;
@@ -27,7 +28,7 @@ struct conv2d_s8_args {
  * The taps of a row that lie inside the image are one contiguous segment. */
 static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args *restrict args)
 {
-    const struct output output = { -131, 124, 3, 4 };
+    const struct output4 output = { { -131, 124, 3 }, 4 };
     const int32_t in_h = 3, in_w = 4, in_c = 3, in_zp = 3;
     const int32_t kernel_h = args->kernel_h, kernel_w = args->kernel_w, filter_c = 3;
     const int32_t out_h = 3, out_w = 4, channels = 5;
@@ -48,7 +49,7 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = args->weights;
+                const uint32_t *w = args->weights;
                 const int32_t *stage = args->stage;
                 for (int32_t c = 0; c < channels; c += 4, stage += 12) {
                     const int32_t first = c + output.lanes > channels ? channels - output.lanes : c;
@@ -78,27 +79,23 @@ static void conv2d_s8(const int8_t *in, int8_t *out, const struct conv2d_s8_args
 }
 
 static const struct conv2d_s8_args model_transpose_conv_0_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_0_weights,
-    .stage = model_transpose_conv_0_0_stage, .kernel_h = 2, .kernel_w = 2, .pad_top = 1,
-    .pad_left = 1, .out_first = 0,
+    .weights = model_transpose_conv_0_0_weights, .stage = model_transpose_conv_0_0_stage,
+    .kernel_h = 2, .kernel_w = 2, .pad_top = 1, .pad_left = 1, .out_first = 0,
 };
 
 static const struct conv2d_s8_args model_transpose_conv_0_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_1_weights,
-    .stage = model_transpose_conv_0_1_stage, .kernel_h = 2, .kernel_w = 1, .pad_top = 1,
-    .pad_left = 0, .out_first = 5,
+    .weights = model_transpose_conv_0_1_weights, .stage = model_transpose_conv_0_1_stage,
+    .kernel_h = 2, .kernel_w = 1, .pad_top = 1, .pad_left = 0, .out_first = 5,
 };
 
 static const struct conv2d_s8_args model_transpose_conv_0_2_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_2_weights,
-    .stage = model_transpose_conv_0_2_stage, .kernel_h = 1, .kernel_w = 2, .pad_top = 0,
-    .pad_left = 1, .out_first = 40,
+    .weights = model_transpose_conv_0_2_weights, .stage = model_transpose_conv_0_2_stage,
+    .kernel_h = 1, .kernel_w = 2, .pad_top = 0, .pad_left = 1, .out_first = 40,
 };
 
 static const struct conv2d_s8_args model_transpose_conv_0_3_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_3_weights,
-    .stage = model_transpose_conv_0_3_stage, .kernel_h = 1, .kernel_w = 1, .pad_top = 0,
-    .pad_left = 0, .out_first = 45,
+    .weights = model_transpose_conv_0_3_weights, .stage = model_transpose_conv_0_3_stage,
+    .kernel_h = 1, .kernel_w = 1, .pad_top = 0, .pad_left = 0, .out_first = 45,
 };
 
 static void model_step(int8_t *arena, int32_t step)

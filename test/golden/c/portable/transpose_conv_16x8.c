@@ -5,7 +5,7 @@
 #include "requantize_reduced"
 
 struct conv2d_16x8_s16_args {
-    const int32_t *weights;
+    const uint32_t *weights;
     uint8_t kernel_h;
     uint8_t kernel_w;
     uint8_t pad_top;
@@ -42,7 +42,7 @@ static void conv2d_16x8_s16(const int16_t *in, int16_t *out,
                 const int32_t x0 = ox * stride_w - pad_left;
                 int32_t left = 0, right = kernel_w;
                 clip_taps(x0, dilation_w, in_w, &left, &right);
-                const int32_t *w = args->weights;
+                const uint32_t *w = args->weights;
                 const int32_t *stage = model_transpose_conv_0_0_stage;
                 for (int32_t c = 0; c < channels; c += 4, w += kernel_h * kernel_w * filter_c) {
                     const int32_t first = c + lanes > channels ? channels - lanes : c;
@@ -50,7 +50,7 @@ static void conv2d_16x8_s16(const int16_t *in, int16_t *out,
                     for (int32_t ky = top; ky < bottom && left < right; ky++) {
                         const int32_t pixel = (y0 + ky * dilation_h) * in_w + x0 + left *
                             dilation_w;
-                        const int32_t *taps = w + (ky * kernel_w + left) * filter_c;
+                        const uint32_t *taps = w + (ky * kernel_w + left) * filter_c;
                         dot4_s16(acc, in + pixel * in_c, taps, (right - left) * filter_c);
                     }
                     for (int32_t lane = 0; lane < 4; lane++, stage += 3) {
@@ -67,23 +67,23 @@ static void conv2d_16x8_s16(const int16_t *in, int16_t *out,
 }
 
 static const struct conv2d_16x8_s16_args model_transpose_conv_0_0_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_0_weights, .kernel_h = 2, .kernel_w = 2,
-    .pad_top = 1, .pad_left = 1, .out_first = 0,
+    .weights = model_transpose_conv_0_0_weights, .kernel_h = 2, .kernel_w = 2, .pad_top = 1,
+    .pad_left = 1, .out_first = 0,
 };
 
 static const struct conv2d_16x8_s16_args model_transpose_conv_0_1_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_1_weights, .kernel_h = 2, .kernel_w = 1,
-    .pad_top = 1, .pad_left = 0, .out_first = 6,
+    .weights = model_transpose_conv_0_1_weights, .kernel_h = 2, .kernel_w = 1, .pad_top = 1,
+    .pad_left = 0, .out_first = 6,
 };
 
 static const struct conv2d_16x8_s16_args model_transpose_conv_0_2_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_2_weights, .kernel_h = 1, .kernel_w = 2,
-    .pad_top = 0, .pad_left = 1, .out_first = 48,
+    .weights = model_transpose_conv_0_2_weights, .kernel_h = 1, .kernel_w = 2, .pad_top = 0,
+    .pad_left = 1, .out_first = 48,
 };
 
 static const struct conv2d_16x8_s16_args model_transpose_conv_0_3_args BONSAI_FLASH = {
-    .weights = (const int32_t *)model_transpose_conv_0_3_weights, .kernel_h = 1, .kernel_w = 1,
-    .pad_top = 0, .pad_left = 0, .out_first = 54,
+    .weights = model_transpose_conv_0_3_weights, .kernel_h = 1, .kernel_w = 1, .pad_top = 0,
+    .pad_left = 0, .out_first = 54,
 };
 
 static void model_step(int8_t *arena, int32_t step)

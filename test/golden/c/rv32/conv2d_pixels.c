@@ -404,7 +404,7 @@ static void conv2d_pixels_s8_rv32(const int8_t *in, int8_t *out, int8_t *scratch
             }
         }
         const int8_t *w = model_conv2d_0_weights;
-        const int32_t *stage = (const int32_t *)model_conv2d_0_stage;
+        const int32_t *stage = model_conv2d_0_stage;
         int8_t *const to = n < count ? spare : out;
         for (int32_t c = 0; c < channels; c += 4, w += 16 * quads) {
             const int32_t end = c + 4 < channels ? c + 4 : channels;
@@ -452,7 +452,7 @@ static void conv2d_pixels_s8_rv32_pointwise(const int8_t *in, int8_t *out, int8_
             }
         }
         const int8_t *w = model_conv2d_1_weights;
-        const int32_t *stage = (const int32_t *)model_conv2d_1_stage;
+        const int32_t *stage = model_conv2d_1_stage;
         int8_t *const to = n < count ? spare : out;
         for (int32_t c = 0; c < channels; c += 4, w += 16 * quads) {
             const int32_t end = c + 4 < channels ? c + 4 : channels;

@@ -61,10 +61,10 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
     }
 }
 
-/* A window: row and column are bytes of the plane from tap to tap; `step` is from window to window
- * of a line, and `out_step` from output to output. */
+/* A window: `row` is bytes of the plane from tap to tap of a column; `step` is from window to
+ * window of a line, and `out_step` from output to output. */
 struct plane_window {
-    int32_t kernel_h, kernel_w, row, column, outputs, step, out_step;
+    int32_t kernel_h, kernel_w, row, outputs, step, out_step;
 };
 
 /* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
@@ -211,7 +211,7 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_0_weights;
-        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_0_stage;
+        const int32_t *stage = model_depthwise_conv2d_0_stage;
         for (int32_t c = 0; c < in_c; c++) {
             copy_plane(inside, pitch, in + c, in_w * in_c, in_c, inside_h, inside_w);
             {
@@ -243,7 +243,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
     const int32_t lines = 2, line_step = 33, line_out = 54;
     const struct plane_window taps = {
         .kernel_h = 3, .kernel_w = 3, .row = pitch,
-        .column = 1, .outputs = 9, .step = 1, .out_step = 6,
+        .outputs = 9, .step = 1, .out_step = 6,
     };
     /* The image's part of the plane; around it is padding, the same for all channels. */
     const int32_t inside_h = in_h < rows - pad_top ? in_h : rows - pad_top;
@@ -254,7 +254,7 @@ static void depthwise_conv2d_s8_rv32_siblings(const int8_t *in, int8_t *out, int
 
     for (int32_t batch = 1; batch > 0; batch--) {
         const int8_t *weights = model_depthwise_conv2d_1_weights;
-        const int32_t *stage = (const int32_t *)model_depthwise_conv2d_1_stage;
+        const int32_t *stage = model_depthwise_conv2d_1_stage;
         for (int32_t c = 0; c < in_c; c++) {
             copy_plane(inside, pitch, in + c, in_row, in_column, inside_h, inside_w);
             for (int32_t i = 0; i < multiplier; i++) {

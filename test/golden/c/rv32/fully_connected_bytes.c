@@ -14,10 +14,9 @@
 static void fully_connected_s8_rv32(const int8_t *in, int8_t *out)
 {
     const int32_t depth = 64, channels = 10;
-    const uint32_t *w =
-        (const uint32_t *)(const void *)(const int32_t *)model_fully_connected_0_weights;
+    const uint32_t *w = model_fully_connected_0_weights;
     const uint8_t *runs = model_fully_connected_0_runs;
-    const int32_t *constants = (const int32_t *)model_fully_connected_0_stage;
+    const int32_t *constants = model_fully_connected_0_stage;
     const uint32_t bias = 1u << 15, even = 0xff00ff;
 
     for (int32_t first = 0; first < channels; first += 8) {

@@ -10,7 +10,7 @@
 static void row_s8_rv32(const int8_t *in, int8_t *out)
 {
     const int32_t channels = 10;
-    const int32_t *constants = (const int32_t *)model_fully_connected_0_stage;
+    const int32_t *constants = model_fully_connected_0_stage;
     int32_t sums[72];
 
     model_fully_connected_0_routine(in, sums, 0);

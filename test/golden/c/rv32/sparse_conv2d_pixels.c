@@ -283,8 +283,7 @@ static void conv2d_pixels_s8_rv32(const int8_t *in, int8_t *out, int8_t *scratch
             }
         }
         int8_t *const to = n < count ? spare : out;
-        const struct block_outputs place = { to, to + channels, channels,
-                                            (const int32_t *)model_conv2d_0_stage };
+        const struct block_outputs place = { to, to + channels, channels, model_conv2d_0_stage };
         if (count > 3)
             multiply_sparse_outputs_6_lifted(model_conv2d_0_weights, packed, &place);
         else
@@ -324,8 +323,7 @@ static void conv2d_pixels_s8_rv32_pointwise(const int8_t *in, int8_t *out, int8_
             }
         }
         int8_t *const to = n < count ? spare : out;
-        const struct block_outputs place = { to, to + channels, channels,
-                                            (const int32_t *)model_conv2d_1_stage };
+        const struct block_outputs place = { to, to + channels, channels, model_conv2d_1_stage };
         if (count > 3)
             multiply_sparse_outputs_6_lifted(model_conv2d_1_weights, packed, &place);
         else

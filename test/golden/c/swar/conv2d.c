@@ -228,13 +228,13 @@ static void conv2d_s8_swar(const int8_t *in, int8_t *out,
 }
 
 static const struct conv2d_s8_swar_args model_conv2d_0_args BONSAI_FLASH = {
-    .stage = model_conv2d_0_stage, .weights = (const int32_t *)model_conv2d_0_weights, .depth = 64,
-    .channels = 16, .wide = 1,
+    .stage = model_conv2d_0_stage, .weights = model_conv2d_0_weights, .depth = 64, .channels = 16,
+    .wide = 1,
 };
 
 static const struct conv2d_s8_swar_args model_conv2d_1_args BONSAI_FLASH = {
-    .stage = model_conv2d_1_stage, .weights = (const int32_t *)model_conv2d_1_weights, .depth = 16,
-    .channels = 10, .wide = 0,
+    .stage = model_conv2d_1_stage, .weights = model_conv2d_1_weights, .depth = 16, .channels = 10,
+    .wide = 0,
 };
 
 static void model_step(int8_t *arena, int32_t step)

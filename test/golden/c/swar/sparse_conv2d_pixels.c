@@ -213,7 +213,7 @@ static void sparse_conv2d_pixels_s8_swar(const int8_t *in, int8_t *out, int8_t *
                 pack_pixels(packed + (i - 2) / 3 * 2, x[0], x[1], x[2], depth, words);
             }
         }
-        const int32_t *w = (const int32_t *)model_conv2d_0_weights, *stage = model_conv2d_0_stage;
+        const int32_t *w = model_conv2d_0_weights, *stage = model_conv2d_0_stage;
         for (int32_t c = 0; c < channels; c++, stage += stage_words) {
             int32_t sums[9];
             struct sparse_pixels at = { w + 1, packed };

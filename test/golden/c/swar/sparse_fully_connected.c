@@ -77,12 +77,12 @@ static void sparse_fully_connected_s8_swar(
 
 static const struct sparse_fully_connected_s8_swar_args model_fully_connected_0_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_0_weights, .channels = 10,
+    .weights = model_fully_connected_0_weights, .channels = 10,
 };
 
 static const struct sparse_fully_connected_s8_swar_args model_fully_connected_1_args
     BONSAI_FLASH = {
-    .weights = (const int32_t *)model_fully_connected_1_weights, .channels = 5,
+    .weights = model_fully_connected_1_weights, .channels = 5,
 };
 
 static void model_step(int8_t *arena, int32_t step)

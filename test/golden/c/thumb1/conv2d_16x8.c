@@ -232,7 +232,7 @@ static void conv2d_16x8_patch_s16_quick(const int16_t *in, int16_t *out, int8_t 
 {
     const int32_t depth = 27, steps = 7;
     const struct byte_rows rows = {
-        (const int32_t *)model_conv2d_0_weights, model_conv2d_0_stage, 6, steps, -32768, 32767,
+        model_conv2d_0_weights, model_conv2d_0_stage, 6, steps, -32768, 32767,
     };
     int16_t *const patch = (int16_t *)(void *)scratch;
     const int32_t in_h = 6, in_w = 5, in_c = 3;
@@ -313,7 +313,7 @@ static void conv2d_16x8_patch_s16_by_tap(const int16_t *in, int16_t *out, int8_t
                 in += in_h * in_w * in_c;
             }
         }
-        const int32_t *w = (const int32_t *)model_conv2d_1_weights, *stage = model_conv2d_1_stage;
+        const int32_t *w = model_conv2d_1_weights, *stage = model_conv2d_1_stage;
         for (int32_t rest = channels; rest > 0; rest -= 4 * block) {
             const int32_t n = rest < 4 * block ? rest : 4 * block;
             w = dot_byte_rows(sums, patch, w, (n + 3) / 4, steps);

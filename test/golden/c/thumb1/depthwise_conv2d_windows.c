@@ -144,8 +144,8 @@ static void depthwise_conv2d_windows_s8_thumb1(const int8_t *in, int8_t *out)
 {
     const int32_t channels = 5, count = 9;
     const int8_t *const weights = model_depthwise_conv2d_1_weights;
-    const int32_t *const starts = (const int32_t *)model_depthwise_conv2d_1_starts;
-    const int32_t *const stage = (const int32_t *)model_depthwise_conv2d_1_stage;
+    const int32_t *const starts = model_depthwise_conv2d_1_starts;
+    const int32_t *const stage = model_depthwise_conv2d_1_stage;
     struct output_taps pairs = { channels, count * channels, (count & ~3) * channels, channels & ~1,
                                 1 };
     struct output_taps last = pairs;

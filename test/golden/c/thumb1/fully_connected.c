@@ -106,15 +106,13 @@ static void fully_connected_s8_thumb1(const int8_t *in, int8_t *out,
 }
 
 static const struct fully_connected_s8_thumb1_args model_fully_connected_0_args BONSAI_FLASH = {
-    .stage = (const int32_t *)model_fully_connected_0_stage,
-    .weights = (const int32_t *)model_fully_connected_0_weights,
-    .starts = (const int32_t *)model_fully_connected_0_starts, .words = 16, .channels = 4,
+    .stage = model_fully_connected_0_stage, .weights = model_fully_connected_0_weights,
+    .starts = model_fully_connected_0_starts, .words = 16, .channels = 4,
 };
 
 static const struct fully_connected_s8_thumb1_args model_fully_connected_1_args BONSAI_FLASH = {
-    .stage = (const int32_t *)model_fully_connected_1_stage,
-    .weights = (const int32_t *)model_fully_connected_1_weights,
-    .starts = (const int32_t *)model_fully_connected_1_starts, .words = 1, .channels = 2,
+    .stage = model_fully_connected_1_stage, .weights = model_fully_connected_1_weights,
+    .starts = model_fully_connected_1_starts, .words = 1, .channels = 2,
 };
 
 static void model_step(int8_t *arena, int32_t step)
