@@ -25,7 +25,11 @@ import {
 
 const options = { name: 'small', where: 'small.tflite', rounding: 'tflm' } as const;
 
-function load(bytes: Uint8Array, rounding: 'tflm' | 'tflite' = 'tflm', name = 'small'): Module {
+function load(
+  bytes: Uint8Array,
+  rounding: 'tflm' | 'tflite' | 'xnnpack' = 'tflm',
+  name = 'small',
+): Module {
   return importModel(bytes, { ...options, name, rounding });
 }
 
@@ -338,8 +342,8 @@ describe('import: TFLite', () => {
     expect(attrs('tflite')).to.deep.equal(['single', undefined, 'single', 'table']);
   });
 
-  it('desktop TFLite scales sums of int16 in 64 bits where the bias has no 32', () => {
-    const scaleOf = (rounding: 'tflm' | 'tflite', bias: 'int32' | 'int64' | null) => {
+  it('desktop TFLite scales sums of int16 in 64 bits where the bias has them', () => {
+    const scaleOf = (rounding: 'tflm' | 'tflite' | 'xnnpack', bias: 'int32' | 'int64' | null) => {
       const bytes = changed((model, main) => {
         const wide = tensor('input', 'int16', [1, 48], 0, [0.5]);
         const own = tensor('y', 'int16', [1, 5], 0, [0.5]);
@@ -350,10 +354,12 @@ describe('import: TFLite', () => {
         main.inputs = [10];
         main.outputs = [11];
       });
-      return at(mainGraph(load(bytes, rounding)).nodes, 0).attrs.wideScale;
+      const { wideScale, biasType } = at(mainGraph(load(bytes, rounding)).nodes, 0).attrs;
+      return wideScale ?? biasType;
     };
     expect(scaleOf('tflite', 'int64')).to.equal('double');
-    expect(scaleOf('tflite', null)).to.equal('double');
+    expect(scaleOf('tflite', null)).to.equal('int32');
+    expect(() => scaleOf('xnnpack', null)).to.throw(/rounds their halves upward/);
     expect(scaleOf('tflite', 'int32')).to.equal(undefined);
     expect(scaleOf('tflm', 'int64')).to.equal(undefined);
   });

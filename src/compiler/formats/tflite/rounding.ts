@@ -44,12 +44,18 @@ export const convolutionRounding = ofActivated((foreign) => {
   return { rounding: isGrouped ? 'double' : matrixRounding(foreign) };
 });
 
-/** FULLY_CONNECTED. Sums of int16 may have 64 bits. */
+/** FULLY_CONNECTED. Of int16 desktop TFLite has sums of 64 bits where the bias has them, else of 32. */
 export const denseRounding = ofActivated((foreign) => {
   const [input, , bias] = foreign.inputs;
-  const isWide = input?.dtype === 'int16' && bias?.dtype !== 'int32';
-  const scale = foreign.rounding === 'tflite' && isWide ? { wideScale: 'double' } : {};
-  return { rounding: matrixRounding(foreign), ...scale };
+  const rounding = matrixRounding(foreign);
+  if (foreign.rounding !== 'tflite' || input?.dtype !== 'int16') return { rounding };
+  if (bias?.dtype === 'int64') return { rounding, wideScale: 'double' };
+  if (foreign.hasVectors) {
+    const message = 'has sums of int16 in 32 bits: desktop TFLite rounds their halves upward';
+    const hint = 'give it a bias of int64, or compile it with --rounding tflm';
+    throw unsupported(foreign.where, message, hint);
+  }
+  return { rounding, ...(bias == null ? { biasType: 'int32' } : {}) };
 });
 
 /** DEPTHWISE_CONV_2D and TRANSPOSE_CONV. @param axis of the weights, along which the outputs are */

@@ -19,6 +19,11 @@ import {
  */
 const leftShifts = { int8: 20, int16: 15 } as const;
 
+export interface SumAttrs extends BinaryAttrs {
+  /** shifted: XNNPACK's arithmetic. TFLM and TFLite's builtin kernels give the same bits. */
+  readonly ratios?: 'shifted';
+}
+
 export interface Sum extends Arithmetic {
   /** A raw operand in the common scale; b carries the sign of the operation. */
   ofA(q: number): number;
@@ -41,7 +46,7 @@ export interface Sum extends Arithmetic {
  * @throws BonsaiError 'bad-quantization' where the sum's scale is 2^19 times the output's or more
  *   (2^14 times of int16): both runtimes abort
  */
-export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios?: 'shifted'): Sum {
+export function sumOf(view: NodeView<BinaryAttrs>, sign: 1 | -1, ratios?: SumAttrs['ratios']): Sum {
   if (ratios === 'shifted') return shiftedSumOf(view, sign);
   const where = at(view.node);
   const a = perTensor(inputOf(view, 0), where);
