@@ -1,7 +1,7 @@
 /** Operators on single elements and rows, with scales, zero points and types at random. */
 import { writeTflite } from '../../src/compiler/formats/tflite/write.js';
 import type { DType } from '../../src/compiler/ir/dtypes.js';
-import { type Attrs, elementCount, type TensorId } from '../../src/compiler/ir/graph.js';
+import { type Attrs, elementCount } from '../../src/compiler/ir/graph.js';
 import { BonsaiError } from '../../src/errors.js';
 import { GraphBuilder, perTensorQuant, Random } from '../../test/support/module.js';
 import type { FileLayer } from './windows.js';
@@ -10,7 +10,7 @@ interface ElementOp {
   readonly operands?: 2;
   /** Both of its integers are of one scale. */
   readonly sameScale?: true;
-  /** The output's, where the operator sets it: steps in 1, and whether int8 begins at −128. */
+  /** Of an output that the operator sets: steps of int8 in 1, and whether it begins at −128. */
   readonly unit?: { readonly levels: number; readonly isPositive: boolean };
   readonly attrs?: (random: Random) => Attrs;
 }
@@ -21,6 +21,7 @@ const axes = (random: Random) => ({
   axes: random.pick([[1, 2], [3], [1], [2, 3], [1, 2, 3]]),
   keepDims: random.integer(0, 1) === 0,
 });
+const unfused = () => ({ activation: 'none' });
 const pair = { operands: 2, attrs: activation } as const;
 
 const ops = {
@@ -35,16 +36,16 @@ const ops = {
     unit: { levels: 256, isPositive: true },
     attrs: () => ({ algorithm: 'fixed' }),
   },
-  maximum: { operands: 2, sameScale: true, attrs: () => ({ activation: 'none' }) },
+  maximum: { operands: 2, sameScale: true, attrs: unfused },
   mean: { attrs: (random) => ({ ...axes(random), algorithm: 'general' }) },
   mul: pair,
-  prelu: { operands: 2 },
+  prelu: { operands: 2, attrs: unfused },
   quantize: { attrs: () => ({ algorithm: 'scalar' }) },
   reduce_sum: { attrs: (random) => ({ ...axes(random), algorithm: 'fixed' }) },
   relu: {},
   relu6: { attrs: () => ({ algorithm: 'clamp' }) },
-  squared_difference: { operands: 2, attrs: () => ({ activation: 'none' }) },
-  sub: { operands: 2, attrs: (random) => ({ ...activation(random) }) },
+  squared_difference: { operands: 2, attrs: unfused },
+  sub: pair,
   tanh: { unit: { levels: 128, isPositive: false }, attrs: () => ({ algorithm: 'fixed' }) },
 } satisfies Readonly<Record<string, ElementOp>>;
 
@@ -79,14 +80,12 @@ export function elementLayer(op: ElementOpName, seed: number): FileLayer | null 
     if (isSlope) inputs.push(b.constant(random.int8(elementCount(dims)), dims, quant));
     else inputs.push(b.input(dims, quant, 'y', dtype));
   }
-  const levels = (unit?.levels ?? 1) * (dtype === 'int16' ? 32768 / (unit?.levels ?? 1) : 1);
-  const least = unit?.isPositive === true && dtype === 'int8' ? -128 : 0;
-  const set = unit === undefined ? null : perTensorQuant(1 / levels, least);
-  const quant = set ?? (sameScale === true ? own : quantOf());
+  const isByte = dtype === 'int8';
+  const setBy = ({ levels, isPositive }: NonNullable<ElementOp['unit']>) =>
+    perTensorQuant(1 / (isByte ? levels : 32768), isByte && isPositive ? -128 : 0);
+  const quant = unit === undefined ? (sameScale === true ? own : quantOf()) : setBy(unit);
   try {
-    const output: TensorId = b.node(op, inputs, attrs(random), { quant });
-    const module = b.module([output]);
-
+    const module = b.module([b.node(op, inputs, attrs(random), { quant })]);
     const elements = inputs
       .slice(0, op === 'prelu' ? 1 : operands)
       .map((id) => random.elements(dtype, elementCount(b.shape(id))));

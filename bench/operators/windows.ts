@@ -8,7 +8,7 @@ import {
   type TensorData,
   type TensorId,
 } from '../../src/compiler/ir/graph.js';
-import { samePadding } from '../../src/compiler/ops/shape/window.js';
+import { dilated, samePadding } from '../../src/compiler/ops/shape/window.js';
 import { BonsaiError } from '../../src/errors.js';
 import {
   GraphBuilder,
@@ -34,8 +34,6 @@ interface Axis {
   readonly stride: number;
   readonly dilation: number;
 }
-
-const span = ({ kernel, dilation }: Axis) => (kernel - 1) * dilation + 1;
 
 /** What all operators draw from. */
 class Draw {
@@ -71,7 +69,7 @@ class Draw {
     const { random } = this;
     const [kernel, stride] = [random.integer(1, 5), random.integer(1, 4)];
     const dilation = isDilated && random.integer(0, 3) === 0 ? random.integer(2, 3) : 1;
-    const least = (kernel - 1) * dilation + 1;
+    const least = dilated(kernel, dilation);
     const extent = random.integer(this.isSame ? 1 : least, least + 7);
     return { extent, kernel, stride, dilation };
   }
@@ -212,7 +210,7 @@ export function windowLayer(op: WindowOp, seed: number): FileLayer | null {
     const group = `${op} ${dtype}${hasWeights(op) ? ` × ${weights}` : ''}`;
     const axes = [y, x].map(
       (axis) =>
-        `${axis.extent} by ${axis.kernel} stride ${axis.stride}${span(axis) > axis.kernel ? ` dilation ${axis.dilation}` : ''}`,
+        `${axis.extent} by ${axis.kernel} stride ${axis.stride}${axis.dilation > 1 ? ` dilation ${axis.dilation}` : ''}`,
     );
     const inputs = [random.elements(dtype, elementCount(b.shape(0)))];
     const text = `${group} ${seed}: [${b.shape(0)}] ${axes.join(', ')} ${isSame ? 'SAME' : 'VALID'} to [${b.shape(output)}] ${activation}${draw.hasBias ? '' : ', no bias'}`;

@@ -6,6 +6,7 @@ import { importModel } from '../../src/compiler/formats/index.js';
 import { builtinCode } from '../../src/compiler/formats/tflite/builtins.js';
 import { type DType, type Module, mainGraph, tensorOf } from '../../src/compiler/ir/graph.js';
 import { printModule } from '../../src/compiler/ir/print.js';
+import type { RuntimeRounding } from '../../src/compiler/ir/rounding.js';
 import { BonsaiError, refusalOf } from '../../src/errors.js';
 import { skip } from '../support/skip.js';
 import {
@@ -25,11 +26,7 @@ import {
 
 const options = { name: 'small', where: 'small.tflite', rounding: 'tflm' } as const;
 
-function load(
-  bytes: Uint8Array,
-  rounding: 'tflm' | 'tflite' | 'xnnpack' = 'tflm',
-  name = 'small',
-): Module {
+function load(bytes: Uint8Array, rounding: RuntimeRounding = 'tflm', name = 'small'): Module {
   return importModel(bytes, { ...options, name, rounding });
 }
 
@@ -343,7 +340,7 @@ describe('import: TFLite', () => {
   });
 
   it('desktop TFLite scales sums of int16 in 64 bits where the bias has them', () => {
-    const scaleOf = (rounding: 'tflm' | 'tflite' | 'xnnpack', bias: 'int32' | 'int64' | null) => {
+    const scaleOf = (rounding: RuntimeRounding, bias: 'int32' | 'int64' | null) => {
       const bytes = changed((model, main) => {
         const wide = tensor('input', 'int16', [1, 48], 0, [0.5]);
         const own = tensor('y', 'int16', [1, 5], 0, [0.5]);

@@ -8,7 +8,7 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio, type RatioAttrs } from './arithmetic/rescale.js';
+import { badRatio, type RatioAttrs, ratioRounding } from './arithmetic/rescale.js';
 import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
@@ -32,7 +32,7 @@ export function multiplication(view: NodeView<MulAttrs>): Arithmetic {
   if (view.attrs.rounding === 'float') {
     return arithmeticWith(floatProduct(a, b, output), a, b, output);
   }
-  const round = view.attrs.ratios === 'single' ? fround : (x: number) => x;
+  const round = ratioRounding(view.attrs);
   const real = round(round(fround(a.scale) * fround(b.scale)) / fround(output.scale));
   const multiplier = quantizeMultiplier(real);
   const isWide = outputOf(view).dtype === 'int16';

@@ -1,5 +1,5 @@
 /** The arithmetic in which TFLM and desktop TFLite differ: rules that shapes and types decide. */
-import { roundingBefore } from '../../ops/arithmetic/quant.js';
+import { clamp, roundingBefore } from '../../ops/arithmetic/quant.js';
 import {
   activationOf,
   type ForeignOperator,
@@ -74,16 +74,14 @@ export const shortProducts = part({
     const { inputs, outputs, hasVectors, isDelegated, where } = foreign;
     const [a, b, output] = [inputs[0], inputs[1], outputs[0]].map((tensor) => tensor?.quant);
     if (!hasVectors || isDelegated || outputs[0]?.dtype !== 'int8') return {};
-    const [ofA, ofB] = [a, b].map((quant) =>
-      [-128, 127].map((q) => q - (quant?.zeroPoints[0] ?? 0)),
-    );
+    const zeroPointOf = (quant: typeof a) => quant?.zeroPoints[0] ?? 0;
     const scaleOf = (quant: typeof a) => quant?.scales[0] ?? 1;
+    const ends = (quant: typeof a) => [-128, 127].map((q) => q - zeroPointOf(quant));
     const ratio = (scaleOf(a) * scaleOf(b)) / scaleOf(output);
-    const ends = (ofA ?? []).flatMap((x) => (ofB ?? []).map((y) => x * y * ratio));
-    const zeroPoint = output?.zeroPoints[0] ?? 0;
-    const wraps = (end: number) =>
-      Math.abs(Math.max(-32768, Math.min(32767, end)) + zeroPoint) > 32767;
-    if (!ends.some(wraps)) return {};
+    const products = ends(a).flatMap((x) => ends(b).map((y) => x * y * ratio));
+    const wraps = (product: number) =>
+      Math.abs(clamp(product, -32768, 32767) + zeroPointOf(output)) > 32767;
+    if (!products.some(wraps)) return {};
     const message = 'has products so large that desktop TFLite wraps them around';
     throw unsupported(where, message, 'compile it with --rounding tflm');
   },

@@ -3,7 +3,7 @@
  * each function that reads is followed by the one that writes.
  */
 import type { Attrs, NodeView, Shape } from '../../ir/graph.js';
-import { type Pads, requireShort, samePadding } from '../../ops/shape/window.js';
+import { outputExtent, type Pads, requireShort, samePadding } from '../../ops/shape/window.js';
 import { int32, scalar } from '../flatbuffer.js';
 import { activationOf, type ForeignOperator, shapeOf, unsupported } from './foreign.js';
 import {
@@ -19,7 +19,7 @@ import {
 } from './rows.js';
 
 /** Numbers in the schema. */
-const codes = { SAME: 0, VALID: 1 } as const;
+export const codes = { SAME: 0, VALID: 1 } as const;
 
 interface WindowOptions {
   readonly padding: number;
@@ -155,23 +155,16 @@ export const transposedWindow = part({
     const isValid = padTop === 0 && padLeft === 0;
     // Both may have no padding before an axis; then the extents tell.
     const [, ...input] = inputShape(view);
-    const moved = positionsOf([outH, outW], kernel, { strideH: down, strideW: across });
+    const moved = positionsOf([outH, outW], kernel, [down, across]);
     const fits = moved.every((extent, axis) => extent === input[axis]);
     const padding = isValid && (fits || !isSame) ? 'VALID' : isSame ? 'SAME' : null;
     return { padding: codeOf(view, padding), strideH, strideW };
   },
 });
 
-interface Strides {
-  readonly strideH: number;
-  readonly strideW: number;
-}
-
 /** How many places a window without padding has along each axis. */
-const positionsOf = (extents: Kernel, kernel: Kernel, { strideH, strideW }: Strides): Kernel => [
-  Math.ceil((extents[0] - kernel[0] + 1) / strideH),
-  Math.ceil((extents[1] - kernel[1] + 1) / strideW),
-];
+const positionsOf = (extents: Kernel, kernel: Kernel, strides: Kernel) =>
+  extents.map((extent, i) => outputExtent(extent, kernel[i] ?? 1, strides[i] ?? 1, 1, 0, 0));
 
 /**
  * The desktop's kernels take the extents of the input from those of the output: of a file whose
@@ -179,17 +172,17 @@ const positionsOf = (extents: Kernel, kernel: Kernel, { strideH, strideW }: Stri
  * @throws BonsaiError 'unsupported-attribute'
  */
 function requireItsSize(
-  foreign: ForeignOperator<Strides & { readonly padding: number }>,
+  foreign: ForeignOperator<Pick<WindowOptions, 'padding' | 'strideH' | 'strideW'>>,
   [, outH = 0, outW = 0]: Shape,
   kernel: Kernel,
 ): void {
   const [, inH, inW] = shapeOf(foreign, 2, 4);
-  const { options, where } = foreign;
-  const isSame = options.padding === codes.SAME;
-  const [rows, columns] = positionsOf([outH, outW], isSame ? [1, 1] : kernel, options);
+  const { padding, strideH, strideW } = foreign.options;
+  const covered: Kernel = padding === codes.SAME ? [1, 1] : kernel;
+  const [rows, columns] = positionsOf([outH, outW], covered, [strideH, strideW]);
   if (rows === inH && columns === inW) return;
   const message = `makes ${outH} × ${outW} of ${inH} × ${inW}; its window makes that of ${rows} × ${columns}, which desktop TFLite then reads`;
-  throw unsupported(where, message, 'compile it with --rounding tflm');
+  throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
 }
 
 /** CONV_3D and CONV_3D_TRANSPOSE: axes of the weights are depth, height, width, and two of channels. */

@@ -91,7 +91,7 @@ function requireSame(module: Module, bytes: Uint8Array): void {
     (name) => !deepEqual(wrote[name], back[name]),
   );
   const said = names
-    .map((name) => `${name} ${JSON.stringify(view.attrs[name] ?? 'of the default')}`)
+    .map((name) => `${name} ${JSON.stringify(view.attrs[name]) ?? 'by default'}`)
     .join(', ');
   throw inexpressible(view, said === '' ? `${view.node.op} here` : said);
 }

@@ -9,7 +9,9 @@
  * hard_swish and int16 are among them.
  */
 import type { Attrs, Tensor } from '../../ir/graph.js';
+import { sameExcess } from '../../ops/shape/window.js';
 import { type ForeignOperator, unsupported } from './foreign.js';
+import { codes } from './windows.js';
 
 type Foreign = ForeignOperator<unknown>;
 
@@ -55,11 +57,11 @@ function requirePadding({ where, inputs, options }: Foreign): void {
   const window = options as Readonly<Record<string, number>>;
   const [, ...extents] = inputs[0]?.shape ?? [];
   const [, ...kernels] = inputs[1]?.shape ?? [];
-  if (window.padding !== 0 || (kernels[0] === 1 && kernels[1] === 1)) return;
+  if (window.padding !== codes.SAME || (kernels[0] === 1 && kernels[1] === 1)) return;
   const leavesOut = (['H', 'W'] as const).some((axis, i) => {
     const [extent = 1, kernel = 1] = [extents[i], kernels[i]];
     const [stride = 1, dilation = 1] = [window[`stride${axis}`], window[`dilation${axis}`]];
-    return (Math.ceil(extent / stride) - 1) * stride + (kernel - 1) * dilation + 1 < extent;
+    return sameExcess(extent, kernel, stride, dilation) < 0;
   });
   if (!leavesOut) return;
   const message =
@@ -72,7 +74,7 @@ const transposed = (foreign: Foreign): Attrs => {
   const { inputs, options } = foreign;
   const { strideH = 1, strideW = 1, padding } = options as Readonly<Record<string, number>>;
   const [, kernelH = 0, kernelW = 0] = inputs[1]?.shape ?? [];
-  const hasGaps = padding === 0 && (strideH > kernelH || strideW > kernelW);
+  const hasGaps = padding === codes.SAME && (strideH > kernelH || strideW > kernelW);
   return (inputs[3] == null || hasScales(inputs[3])) && !hasGaps ? inFloat32 : {};
 };
 const withOffset = { algorithm: 'offsetFloat' };

@@ -39,11 +39,15 @@ export interface RatioAttrs {
   readonly ratios?: 'double' | 'single';
 }
 
+/** Rounds each product and quotient of scales. */
+export function ratioRounding({ ratios }: RatioAttrs): (value: number) => number {
+  return ratios === 'single' ? Math.fround : (value) => value;
+}
+
 /** Steps of the output in a step of the input. */
 export function elementRatio(view: NodeView<RatioAttrs>): number {
   const { inputScale, outputScale } = elementQuant(view);
-  const ratio = inputScale / outputScale;
-  return view.attrs.ratios === 'single' ? Math.fround(ratio) : ratio;
+  return ratioRounding(view.attrs)(inputScale / outputScale);
 }
 
 /**

@@ -46,6 +46,16 @@ export function outputExtent(
   return Math.floor((input + padBefore + padAfter - dilated(kernel, dilation)) / stride) + 1;
 }
 
+/** By how much the windows of TFLite's SAME exceed an axis; below 0 where they leave inputs out. */
+export function sameExcess(
+  input: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+): number {
+  return (Math.ceil(input / stride) - 1) * stride + dilated(kernel, dilation) - input;
+}
+
 /** Explicit padding along one axis of TFLite's SAME: the odd element goes after. */
 export function samePadding(
   input: number,
@@ -53,8 +63,7 @@ export function samePadding(
   stride: number,
   dilation: number,
 ): readonly [before: number, after: number] {
-  const output = Math.ceil(input / stride);
-  const total = Math.max(0, (output - 1) * stride + dilated(kernel, dilation) - input);
+  const total = Math.max(0, sameExcess(input, kernel, stride, dilation));
   const before = Math.floor(total / 2);
   return [before, total - before];
 }
