@@ -1,4 +1,7 @@
-import { perTensorQuant } from '../support/module.js';
+import { expect } from 'chai';
+import { mainGraph } from '../../src/compiler/ir/graph.js';
+import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
+import { GraphBuilder, perTensorQuant } from '../support/module.js';
 import { randomShape, testOperator } from '../support/operator.js';
 
 const attrs = { activation: 'none' };
@@ -101,4 +104,26 @@ testOperator({
       ...{ code: 'bad-quantization', message: /times the output's/ },
     },
   ],
+});
+
+describe('prelu of int16, as TFLM and desktop TFLite computed it', () => {
+  // TFLM divides scales in double, the desktop in float32: these products lie between the two.
+  for (const [ratios, outputs] of [
+    ['double', [-27373, -29026]],
+    ['single', [-27374, -29027]],
+  ] as const) {
+    it(`ratios of scales in ${ratios}`, () => {
+      const b = new GraphBuilder();
+      const x = b.input([1, 2], perTensorQuant(0.0018223300576210022, 0), 'x', 'int16');
+      const alpha = b.constant(
+        Int8Array.of(121, 81),
+        [2],
+        perTensorQuant(0.00047492916928604245, 0),
+      );
+      const own = { quant: perTensorQuant(0.000042270185076631606, 0) };
+      const module = b.module([b.node('prelu', [x, alpha], { activation: 'none', ratios }, own)]);
+      const [made] = evaluateGraph(mainGraph(module), [Int16Array.of(-11049, -17502)]).outputs;
+      expect([...(made as Int16Array)]).to.deep.equal(outputs);
+    });
+  }
 });

@@ -8,12 +8,17 @@ import {
   perTensor,
   quantizeMultiplier,
 } from './arithmetic/quant.js';
-import { badRatio, requireSymmetric } from './arithmetic/rescale.js';
+import {
+  badRatio,
+  type RatioAttrs,
+  ratioRounding,
+  requireSymmetric,
+} from './arithmetic/rescale.js';
 import { pair } from './scalar.js';
 import { inputOf, outputOf } from './shape/operands.js';
 
-/** Input 1 is alpha, of int8 if input 0 is int16. Both runtimes give the same bits: TFLM's reference/prelu.h is desktop's. */
-export interface PreluAttrs extends BinaryAttrs {}
+/** Input 1 is alpha, of int8 if input 0 is int16. Source: reference/prelu.h of both runtimes. */
+export interface PreluAttrs extends BinaryAttrs, RatioAttrs {}
 
 const pairs = pair<PreluAttrs>('prelu', leak);
 
@@ -39,8 +44,9 @@ export function leak(view: NodeView<PreluAttrs>): Arithmetic {
   const b = perTensor(inputOf(view, 1), where);
   const output = perTensor(outputOf(view), where);
   const { fround } = Math;
-  const ratio = fround(a.scale) / fround(output.scale);
-  const leakRatio = (fround(a.scale) * fround(b.scale)) / fround(output.scale);
+  const round = ratioRounding(view.attrs);
+  const ratio = round(fround(a.scale) / fround(output.scale));
+  const leakRatio = round(round(fround(a.scale) * fround(b.scale)) / fround(output.scale));
   const [identity, slope] = [quantizeMultiplier(ratio), quantizeMultiplier(leakRatio)];
   // |x| ≤ 255 and |x · alpha| ≤ 255² < 2^16 (2^15 and 2^23 of int16) have to stay int32 after the
   // left shift.

@@ -192,7 +192,7 @@ const table: Readonly<Record<string, Row>> = {
   PAD: row('pad', 22, [2, 3], [pads], { when: ({ value }) => value === undefined }),
   PADV2: row('pad', 43, [2, 3], [pads, padValue]),
   POW: row('pow', 56, [1], [], unfused),
-  PRELU: row('prelu', 0, [1], [], unfused),
+  PRELU: row('prelu', 0, [1], [], { ...unfused, rounding: ratios }),
   QUANTIZE: row('quantize', 89, [2, 2], [], {
     rounding: { tflm: { algorithm: 'scalar' }, tflite: { algorithm: 'vector' } },
   }),
