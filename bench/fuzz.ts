@@ -43,7 +43,7 @@ const outcomes = new Map<string, number>();
 for (let number = 0; number < frames / 1000; number++) {
   const [, file] = files[number % files.length] as [string, Uint8Array];
   const bytes = damaged(file, new Random(seed * 1_000_003 + number));
-  const outcome = outcomeOf(bytes, number % 2 === 0 ? 'tflm' : 'tflite');
+  const outcome = outcomeOf(bytes, number % 2 === 0 ? 'tflm' : 'tflite-portable');
   outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
 }
 const sorted = [...outcomes].sort(([, a], [, b]) => b - a);

@@ -28,7 +28,7 @@ import { runtimeOutputs } from '../test/support/tflite-runtimes.js';
 const runtimes = [
   { name: 'tflm', kind: 'tflm', env: {} },
   // Convolutions of ruy's portable code round as those of other machines.
-  { name: 'tflite', kind: 'builtin', env: { RUY_PATHS: '1' } },
+  { name: 'tflite-portable', kind: 'builtin', env: { RUY_PATHS: '1' } },
 ] as const;
 
 interface Answer {
@@ -45,7 +45,7 @@ function elementsOf(bytes: Int8Array, dtype: DType = 'int8'): readonly number[] 
 }
 
 /** The attributes that the importer gives the node of a file. */
-function importedAttrs(file: Uint8Array, rounding: 'tflm' | 'tflite'): Attrs {
+function importedAttrs(file: Uint8Array, rounding: 'tflm' | 'tflite-portable'): Attrs {
   const module = importModel(file, { name: 'model', where: 'golden', rounding });
   return mainGraph(module).nodes[0]?.attrs ?? {};
 }

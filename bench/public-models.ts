@@ -58,8 +58,8 @@ function rawBytes(data: TensorData): Int8Array {
 /** The runtimes that a rounding is compared with; a later one answers where those before refuse. */
 const kindsOf: Readonly<Record<RuntimeRounding, readonly RuntimeKind[]>> = {
   tflm: ['tflm', 'builtin'],
+  'tflite-portable': ['builtin'],
   tflite: ['builtin'],
-  'tflite-avx': ['builtin'],
   xnnpack: ['default'],
 };
 
@@ -84,7 +84,7 @@ function outcomeOf(
       const jobs = runs.map((inputs) => ({
         ...{ file: bytes, inputs: inputs.map(rawBytes), outputs: ports.outputs.length },
       }));
-      const portable = rounding === 'tflite-avx' ? {} : { RUY_PATHS: '1' };
+      const portable = rounding !== 'tflite-portable' ? {} : { RUY_PATHS: '1' };
       const answers = runtimeOutputs(python, kind, jobs, { ...process.env, ...portable });
       return answers.map((answer) =>
         typeof answer === 'string'

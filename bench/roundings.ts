@@ -20,11 +20,14 @@ import { type RuntimeKind, runtimeOutputs } from '../test/support/tflite-runtime
 import { elementLayer, elementOps } from './operators/elements.js';
 import { type FileLayer, windowLayer, windowOps } from './operators/windows.js';
 
-const runtimes: Partial<Record<RuntimeRounding, RuntimeKind>> = {
+const runtimes: Readonly<Record<RuntimeRounding, RuntimeKind>> = {
   tflm: 'tflm',
-  'tflite-avx': 'builtin',
+  tflite: 'builtin',
+  'tflite-portable': 'builtin',
   xnnpack: 'default',
 };
+/** Products of matrices in portable code. */
+const portable = { ...process.env, RUY_PATHS: '1' };
 const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
@@ -102,7 +105,8 @@ function outcomeOf(
 for (const [rounding, kind] of Object.entries(runtimes) as [RuntimeRounding, RuntimeKind][]) {
   if (!isChosen(values.roundings, rounding)) continue;
   const jobs = layers.map((layer) => ({ ...layer, outputs: 1 }));
-  const answers = runtimeOutputs(values.python, kind, jobs);
+  const env = rounding === 'tflite-portable' ? portable : process.env;
+  const answers = runtimeOutputs(values.python, kind, jobs, env);
   const groups = new Map<string, Record<string, number>>();
   for (const [i, layer] of layers.entries()) {
     const { kind: outcome, elements, why } = outcomeOf(layer, answers[i] ?? '', rounding);

@@ -118,7 +118,7 @@ function* modelFiles(): Iterable<string> {
 }
 
 for (const path of modelFiles()) {
-  for (const rounding of ['tflm', 'tflite', 'xnnpack'] as const) {
+  for (const rounding of ['tflm', 'tflite-portable', 'xnnpack'] as const) {
     const options = { optimize: 'balanced', rounding, faithful: false, keepInput: false } as const;
     try {
       const request = { bytes: readFileSync(path), path, options: { ...options, xip: 'ideal' } };

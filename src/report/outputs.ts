@@ -15,7 +15,7 @@ export function outputsDiffer({ model, verify }: Report, where = ''): BonsaiErro
     `${verify.mismatches} of ${verify.vectors} vectors differ` +
       (layer === null ? '' : `, first at layer ${layer.index} (${layer.op}) "${layer.name}"`),
     layer === null
-      ? 'every layer gives the bits of --rounding: check the expected outputs; those of an interpreter on the desktop need --rounding xnnpack, tflite-avx or tflite'
+      ? 'every layer gives the bits of --rounding: check the expected outputs; those of an interpreter on the desktop need --rounding xnnpack, tflite or tflite-portable'
       : 'please report this with the model',
   );
 }

@@ -145,7 +145,7 @@ describe('command line: any model', () => {
       if (bytes === null) continue;
       const flags = ['--optimize', random.pick(['speed', 'balanced', 'size'])];
       if (seed % 5 === 0) flags.push('--faithful');
-      if (seed % 2 === 0) flags.push('--rounding', 'tflite');
+      if (seed % 2 === 0) flags.push('--rounding', 'tflite-portable');
       const { status, text } = await compiled(bytes, targets[seed % 4] ?? 'host', ...flags);
       expect(status, `seed ${seed}, ${ops}: ${text}`).to.be.oneOf([0, 2, 3]);
       counts.set(status, (counts.get(status) ?? 0) + 1);

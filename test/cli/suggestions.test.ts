@@ -43,7 +43,7 @@ describe('command line: did you mean', () => {
     [
       'a rounding',
       ['run', model, '--rounding', 'tflit'],
-      /did you mean tflite, tflite-avx or tflm/,
+      /did you mean tflite, tflite-portable or tflm/,
     ],
     ['a command', ['complie', model], /Did you mean compile\?/],
     ['an option', ['run', model, '--optimise', 'size'], /Did you mean --optimize\?/],

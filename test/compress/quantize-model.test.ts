@@ -191,19 +191,23 @@ describe('bonsaic quantize', () => {
 
   it('leaves the options for a target beside the model: run there gives what was estimated', async () => {
     const into = join(folder, 'for a board');
-    const given = ['--target', 'stm32f405', '--optimize', 'size', '--rounding', 'tflite'];
+    const given = ['--target', 'stm32f405', '--optimize', 'size', '--rounding', 'tflite-portable'];
     const first = await quantize('--data', table, '-o', into, ...given);
     expect(first.status, first.stderr).to.equal(0);
     expect(first.stdout).to.include(`next: cd '${into}' && bonsaic run\n`);
     const config = join(into, 'bonsaic.json');
     const { model: file, ...options } = readConfig(config);
     expect(file).to.equal(join(into, 'model.tflite'));
-    expect(options).to.deep.equal({ target: 'stm32f405', goal: 'size', rounding: 'tflite' });
+    expect(options).to.deep.equal({
+      target: 'stm32f405',
+      goal: 'size',
+      rounding: 'tflite-portable',
+    });
     const project = join(folder, 'by-config');
     const compiled = await runHere(['compile', '--config', config, '-o', project, '--json']);
     expect(JSON.parse(compiled.stdout).options).to.include({
       optimize: 'size',
-      rounding: 'tflite',
+      rounding: 'tflite-portable',
     });
 
     writeFileSync(config, '{"target": "rp2040"}');

@@ -73,7 +73,7 @@ function withAllOutputs(module: Module): Module {
   return { ...module, graphs: [{ ...graph, outputs }], outputNames };
 }
 
-type Rounding = 'tflm' | 'tflite';
+type Rounding = 'tflm' | 'tflite-portable';
 
 /** The file, on several inputs. */
 function jobsOf(file: Uint8Array, rounding: Rounding, seed: number): readonly Job[] {
@@ -114,7 +114,7 @@ const runtimes = [
   },
   {
     kind: 'builtin',
-    rounding: 'tflite',
+    rounding: 'tflite-portable',
     name: 'ai_edge_litert',
     absent: ['cumsum'],
     absentWide: [],

@@ -51,7 +51,7 @@ function outcomeOf(name: string, rounding: RuntimeRounding): Outcome {
   const ports = portsOf(bytes, name);
   // Where a runtime does not run a model, there are the bits of another, which its rounding gives.
   const runs = (each: RuntimeRounding) => typeof vectors[each] !== 'string';
-  const asked = [rounding, 'tflite' as const, 'tflm' as const].find(runs) ?? rounding;
+  const asked = [rounding, 'tflite-portable' as const, 'tflm' as const].find(runs) ?? rounding;
   const answers = vectors[asked];
   if (typeof answers === 'string') return `no answer: ${answers}`;
   const typed = (all: readonly FilePort[], values: readonly (readonly number[])[]) =>

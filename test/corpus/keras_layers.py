@@ -10,9 +10,9 @@ post-training quantization, int8 inputs and outputs, float where an operator has
 Weights and samples come from seeds, so the files are the same each time.
 
 The archive has NAME.tflite and NAME.json: {"inputs": [per run: [per input: numbers]], "tflm": answers,
-"tflite": answers, "tflite-avx": answers, "xnnpack": answers}; answers are [per run: [per output:
-numbers]], or the runtime's error. "tflite-avx" is the interpreter without delegates on x86 with AVX2,
-"tflite" the same with portable code (RUY_PATHS=1), "xnnpack" the default interpreter.
+"tflite": answers, "tflite-portable": answers, "xnnpack": answers}; answers are [per run: [per output:
+numbers]], or the runtime's error. "tflite" is the interpreter without delegates on x86 with AVX2,
+"tflite-portable" the same with portable code (RUY_PATHS=1), "xnnpack" the default interpreter.
 """
 import argparse
 import json
@@ -36,7 +36,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 here = Path(__file__).parent
 runtimes = here.parent.parent / "bench" / "runtimes.py"
-kinds = {"tflm": "tflm", "tflite": "builtin", "tflite-avx": "builtin", "xnnpack": "default"}
+kinds = {"tflm": "tflm", "tflite": "builtin", "tflite-portable": "builtin", "xnnpack": "default"}
 
 image, odd, volume, series, vector = (8, 8, 4), (9, 7, 3), (4, 6, 6, 2), (10, 4), (12,)
 cases = {}
@@ -413,7 +413,7 @@ def answers(kind, models, folder):
     while left:
         Path(folder, "jobs.json").write_text(json.dumps(left))
         command = [sys.executable, str(runtimes), kinds[kind], f"{folder}/jobs.json"]
-        portable = {} if kind == "tflite-avx" else {"RUY_PATHS": "1"}
+        portable = {"RUY_PATHS": "1"} if kind == "tflite-portable" else {}
         done = subprocess.run(command, env={**os.environ, **portable}, capture_output=True)
         if done.returncode == 0:
             break

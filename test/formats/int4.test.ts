@@ -37,7 +37,7 @@ interface Row {
   /** Of input and output; default: int8. */
   readonly dtype?: DType;
   /** Default: tflm. */
-  readonly runtime?: 'tflite' | 'xnnpack';
+  readonly runtime?: 'tflite-portable' | 'xnnpack';
   readonly attrs: Attrs;
 }
 
@@ -56,7 +56,7 @@ const rows: readonly Row[] = [
   },
   {
     ...{ op: 'fully_connected', edge: 'a scale for each channel, which it refuses', attrs: row },
-    ...{ input: [2, 6], weights: [4, 6], axis: 0, runtime: 'tflite' },
+    ...{ input: [2, 6], weights: [4, 6], axis: 0, runtime: 'tflite-portable' },
   },
   {
     ...{ op: 'fully_connected', edge: 'a scale for each channel', attrs: row },
@@ -97,7 +97,7 @@ function modelsOf(row: Row): { readonly bytes: Module; readonly halves: Module }
 
 const runtimes = {
   tflm: ['tflite_micro', 'tflm'],
-  tflite: ['ai_edge_litert', 'builtin'],
+  'tflite-portable': ['ai_edge_litert', 'builtin'],
   xnnpack: ['ai_edge_litert', 'default'],
 } as const;
 

@@ -419,7 +419,7 @@ describe('models of layers of TensorFlow.js', () => {
 
   it('rounds as TFLM or as desktop TFLite, which XNNPACK leaves float layers to', async () => {
     const { json, files } = await saved(sequential([4], L.softmax())());
-    const algorithms = (['tflm', 'tflite', 'xnnpack'] as const).map((rounding) => {
+    const algorithms = (['tflm', 'tflite-portable', 'xnnpack'] as const).map((rounding) => {
       const beside = (name: string) => files.get(name) as Uint8Array;
       const module = importModel(json, { name: 'm', where: 'm.json', rounding, beside });
       return mainGraph(module).nodes[0]?.attrs.algorithm;

@@ -331,12 +331,12 @@ describe('import: TFLite', () => {
   });
 
   it('the rounding is resolved into attributes', () => {
-    const attrs = (rounding: 'tflm' | 'tflite') =>
+    const attrs = (rounding: 'tflm' | 'tflite-portable') =>
       mainGraph(load(encodeModel(smallModel()), rounding)).nodes.map(
         ({ attrs: { rounding: of, algorithm } }) => of ?? algorithm,
       );
     expect(attrs('tflm')).to.deep.equal(['double', undefined, 'double', 'fixed']);
-    expect(attrs('tflite')).to.deep.equal(['single', undefined, 'single', 'table']);
+    expect(attrs('tflite-portable')).to.deep.equal(['single', undefined, 'single', 'table']);
   });
 
   it('desktop TFLite scales sums of int16 in 64 bits where the bias has them', () => {
@@ -351,14 +351,19 @@ describe('import: TFLite', () => {
         main.inputs = [10];
         main.outputs = [11];
       });
-      const { wideScale, biasType } = at(mainGraph(load(bytes, rounding)).nodes, 0).attrs;
-      return wideScale ?? biasType;
+      const {
+        wideScale,
+        biasType,
+        rounding: own,
+      } = at(mainGraph(load(bytes, rounding)).nodes, 0).attrs;
+      return wideScale ?? `${own} ${biasType}`;
     };
-    expect(scaleOf('tflite', 'int64')).to.equal('double');
-    expect(scaleOf('tflite', null)).to.equal('int32');
-    expect(() => scaleOf('xnnpack', null)).to.throw(/rounds their halves upward/);
-    expect(scaleOf('tflite', 'int32')).to.equal(undefined);
-    expect(scaleOf('tflm', 'int64')).to.equal(undefined);
+    expect(scaleOf('tflite-portable', 'int64')).to.equal('double');
+    expect(scaleOf('tflite-portable', null)).to.equal('single int32');
+    expect(scaleOf('xnnpack', null)).to.equal('upward int32');
+    expect(scaleOf('tflite', 'int32')).to.equal('upward undefined');
+    expect(scaleOf('tflite-portable', 'int32')).to.equal('single undefined');
+    expect(scaleOf('tflm', 'int64')).to.equal('double undefined');
   });
 
   it('a bias may be absent, by −1 or by a shorter list', () => {

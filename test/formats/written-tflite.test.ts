@@ -31,7 +31,7 @@ import {
 } from '../support/module.js';
 import { skip } from '../support/skip.js';
 
-function reimported(module: Module, rounding: 'tflm' | 'tflite' = 'tflm'): Module {
+function reimported(module: Module, rounding: 'tflm' | 'tflite-portable' = 'tflm'): Module {
   return importModel(writeTflite(module), { name: module.name, where: 'written', rounding });
 }
 
@@ -570,7 +570,7 @@ function attempt<T>(act: () => T): T | BonsaiError {
  * Grown graphs mix the roundings of runtimes and pad pools anyhow: those that a file can hold.
  * Nothing else of them may be refused.
  */
-function asImported(seed: GraphSeed, rounding: 'tflm' | 'tflite'): [GraphSeed, Module][] {
+function asImported(seed: GraphSeed, rounding: 'tflm' | 'tflite-portable'): [GraphSeed, Module][] {
   const imported = attempt(() => reimported(growGraph(seed), rounding));
   if (!(imported instanceof BonsaiError)) return [[seed, imported]];
   // Zeros are constants as a file is read.
@@ -752,7 +752,7 @@ describe('write: .tflite', () => {
       expect(() => writeTflite(graph.module([two]))).to.throw(BonsaiError, /algorithm/);
     });
 
-    for (const rounding of ['tflm', 'tflite'] as const) {
+    for (const rounding of ['tflm', 'tflite-portable'] as const) {
       it(`random graphs after all passes give the same bits: ${rounding}`, () => {
         const seeds = [
           ...fc.sample(graphSeeds, { numRuns: 1500, seed: 19 }),
@@ -769,17 +769,17 @@ describe('write: .tflite', () => {
           }
           // Desktop TFLite rounds convolutions once, and transposed ones twice.
           const isTransposed = mainGraph(module).nodes.some(({ op }) => op === 'transpose_conv');
-          if (rounding === 'tflite' && isTransposed) continue;
+          if (rounding === 'tflite-portable' && isTransposed) continue;
           const again = attempt(() => reimported(passed, rounding));
           if (again instanceof BonsaiError) {
-            // Under tflite a convolution has one rounding; one that was depthwise keeps its two.
+            // Under tflite-portable a convolution has one rounding; one that was depthwise keeps its two.
             const wasDepthwise =
-              rounding === 'tflite' &&
+              rounding === 'tflite-portable' &&
               mainGraph(passed).nodes.some(
                 ({ op, attrs }) => op === 'conv2d' && attrs.rounding === 'double',
               );
             const says = wasDepthwise
-              ? /a look-up table|interleave|rounding|algorithm|ratios/
+              ? /a look-up table|interleave|rounding|upwardChannels|algorithm|ratios/
               : /a look-up table|interleave/;
             expect(again.message, JSON.stringify(seed)).to.match(says);
             lookups += 1;
@@ -807,7 +807,7 @@ describe('write: .tflite', () => {
     it(`${name} comes back as it is`, function () {
       const file = fileURLToPath(new URL(`../../../shared/models/${name}.tflite`, import.meta.url));
       if (!existsSync(file)) skip(this, 'the shared models are not here');
-      for (const rounding of ['tflm', 'tflite'] as const) {
+      for (const rounding of ['tflm', 'tflite-portable'] as const) {
         const module = importModel(readFileSync(file), { name, where: file, rounding });
         expect(printModule(reimported(module, rounding))).to.equal(printModule(module));
       }

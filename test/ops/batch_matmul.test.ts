@@ -161,7 +161,7 @@ testOperator({
   op: 'batch_matmul',
   golden: 'batch_matmul_f32',
   // Desktop TFLite adds in vectors.
-  differs: () => ['tflite'],
+  differs: () => ['tflite-portable'],
   cases: [
     {
       edge: 'float32, batches that broadcast both ways, seven columns',

@@ -1,5 +1,5 @@
 /**
- * Random graphs of each operator against desktop TFLite: `--rounding xnnpack` and `tflite-avx` give the
+ * Random graphs of each operator against desktop TFLite: `--rounding xnnpack` and `tflite` give the
  * bits of TensorFlow 2.21's interpreter, with and without its default delegate, on x86 with AVX2.
  *
  *     UPDATE_GOLDEN=1 TENSORFLOW_PYTHON=python3 npx mocha test/ops/desktop.test.ts
@@ -28,7 +28,7 @@ const seeds = Array.from({ length: 12 }, (_, seed) => seed);
 /** Layers of each operator with a window: with fewer, one of XNNPACK's conditions has no row. */
 const windowSeeds = Array.from({ length: 60 }, (_, seed) => seed);
 
-const runtimes = { xnnpack: 'default', 'tflite-avx': 'builtin' } as const;
+const runtimes = { xnnpack: 'default', tflite: 'builtin' } as const;
 type Rounding = keyof typeof runtimes;
 const roundings = Object.keys(runtimes) as Rounding[];
 
@@ -74,8 +74,8 @@ function update(python: string): void {
   const files: Record<string, Uint8Array> = {};
   const cases: Record<string, Case[]> = {};
   made.forEach(({ op, seed, file, inputs }, i) => {
-    const answers = { xnnpack: xnnpack?.[i] ?? null, 'tflite-avx': avx?.[i] ?? null };
-    if (answers.xnnpack === null && answers['tflite-avx'] === null) return;
+    const answers = { xnnpack: xnnpack?.[i] ?? null, tflite: avx?.[i] ?? null };
+    if (answers.xnnpack === null && answers.tflite === null) return;
     cases[op] = [...(cases[op] ?? []), { seed, answers }];
     files[`${op}-${seed}.tflite`] = file;
     inputs.forEach((input, position) => {

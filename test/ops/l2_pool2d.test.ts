@@ -7,7 +7,7 @@ const real = { dtype: 'float32', quant: null } as const;
 testOperator({
   op: 'l2_pool2d',
   // Desktop TFLite multiplies by the reciprocal of the count.
-  differs: () => ['tflite'],
+  differs: () => ['tflite-portable'],
   cases: realPools.map((one) => ({ ...one, ...real })),
   random: (random) => ({ ...randomRealPool(random), ...real }),
   refused: [

@@ -16,7 +16,7 @@ testPlain({
   op: 'leaky_relu',
   attrs: { alpha: Math.fround(0.3), algorithm: 'magnitude' },
 });
-testPlain({ together, op: 'hard_swish', approximated: ['tflite'] });
+testPlain({ together, op: 'hard_swish', approximated: ['tflite-portable'] });
 testPlain({ together, op: 'exp', ulps: 1 });
 testPlain({ together, op: 'log', ulps: 1 });
 testPlain({ together, op: 'elu', attrs: { algorithm: 'expm1' }, ulps: 2 });
@@ -25,14 +25,14 @@ testPlain({
   op: 'tanh',
   attrs: { algorithm: 'fixed' },
   ulps: 2,
-  approximated: ['tflite'],
+  approximated: ['tflite-portable'],
 });
 testPlain({
   together,
   op: 'logistic',
   attrs: { algorithm: 'fixed' },
   ulps: 2,
-  approximated: ['tflite'],
+  approximated: ['tflite-portable'],
 });
 
 for (const op of ['add', 'mul', 'div', 'squared_difference'])

@@ -87,7 +87,7 @@ testOperator({
   op: 'resize_bilinear',
   golden: 'resize_bilinear_f32',
   // Desktop TFLite multiplies by the products of shares.
-  differs: () => ['tflite'],
+  differs: () => ['tflite-portable'],
   cases: [
     realRow('doubled', plain, [1, 3, 4, 3], 6, 8),
     realRow('doubled, half-pixel centres', centers, [1, 3, 4, 3], 6, 8),

@@ -29,7 +29,7 @@ const compiled = (model: string, rounding: RuntimeRounding) =>
 describe('vectors in the types of the model', () => {
   const runs: readonly (readonly [model: string, rounding: RuntimeRounding, edges: string])[] = [
     ['float-edges', 'xnnpack', 'float32,float32 float32,float32'],
-    ['float-edges', 'tflite-avx', 'float32,float32 float32,float32'],
+    ['float-edges', 'tflite', 'float32,float32 float32,float32'],
     ['uint8-edges', 'xnnpack', 'uint8 uint8'],
     ['uint8-float', 'xnnpack', 'uint8 float32'],
   ];

@@ -37,7 +37,7 @@ export function damaged(file: Uint8Array, random: Random): Uint8Array {
  *
  * @throws any other exception, which is a fault of bonsaic
  */
-export function outcomeOf(bytes: Uint8Array, rounding: 'tflm' | 'tflite'): string {
+export function outcomeOf(bytes: Uint8Array, rounding: 'tflm' | 'tflite-portable'): string {
   const options = {
     optimize: 'balanced',
     faithful: false,

@@ -92,7 +92,7 @@ export function mutantOf(number: number, largest = 20_000): Mutant {
     target: random.pick(targets),
     options: {
       optimize: random.pick(['speed', 'balanced', 'size'] as const),
-      rounding: random.pick(['tflm', 'tflm', 'tflite', 'tflite-avx', 'xnnpack'] as const),
+      rounding: random.pick(['tflm', 'tflm', 'tflite-portable', 'tflite', 'xnnpack'] as const),
       faithful: random.integer(0, 4) === 0,
       keepInput: random.integer(0, 4) === 0,
       xip: 'model',

@@ -117,7 +117,7 @@ interface GoldenRow {
   /** Values of each input; null for an absent one. */
   readonly values: readonly (readonly GoldenNumber[] | null)[];
   readonly expected: readonly {
-    readonly runtimes: readonly ('tflm' | 'tflite')[];
+    readonly runtimes: readonly ('tflm' | 'tflite-portable')[];
     readonly attrs: Attrs;
     readonly outputs: readonly (readonly GoldenNumber[])[];
   }[];

@@ -44,7 +44,7 @@ export function testReal(
   op: string,
   cases: readonly RealCase[],
   random: (random: Random) => Omit<RealCase, 'edge'>,
-  { ulps = 0, differs = ['tflite'], refused = [] }: RealTests = {},
+  { ulps = 0, differs = ['tflite-portable'], refused = [] }: RealTests = {},
 ): void {
   const real = { quant: null, dtype: 'float32' } as const;
   testOperator({

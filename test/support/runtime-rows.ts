@@ -15,7 +15,7 @@ import { BonsaiError } from '../../src/errors.js';
 import { randomInputs } from './module.js';
 import { pythonWith, type RuntimeKind, runtimeOutputs } from './tflite-runtimes.js';
 
-export type Rounding = 'tflm' | 'tflite';
+export type Rounding = 'tflm' | 'tflite-portable';
 
 /**
  * The interpreter of each rounding. Ruy's code for AVX rounds ties upward, unlike all other builds
@@ -23,7 +23,7 @@ export type Rounding = 'tflm' | 'tflite';
  */
 const runtimes = {
   tflm: { kind: 'tflm', name: 'tflite_micro', env: {} },
-  tflite: { kind: 'builtin', name: 'ai_edge_litert', env: { RUY_PATHS: '1' } },
+  'tflite-portable': { kind: 'builtin', name: 'ai_edge_litert', env: { RUY_PATHS: '1' } },
 } as const;
 
 /**
@@ -70,7 +70,8 @@ function answersOf(
   const isUnordered = (graph: Graph | string) =>
     typeof graph !== 'string' && graph.nodes.some(({ op }) => unordered.includes(op));
   const kinds = imported.map(
-    (graph): RuntimeKind => (rounding === 'tflite' && isUnordered(graph) ? 'reference' : kind),
+    (graph): RuntimeKind =>
+      rounding === 'tflite-portable' && isUnordered(graph) ? 'reference' : kind,
   );
   const answered = new Map<RuntimeKind, (readonly Int8Array[] | string)[]>();
   for (const one of new Set(kinds)) {
@@ -101,7 +102,9 @@ export function runtimeAnswers(
     file: writeTflite(module),
     inputs: randomInputs(module, i + 1),
   }));
-  const byRuntime = (['tflm', 'tflite'] as const).map((one) => answersOf(context, one, models));
+  const byRuntime = (['tflm', 'tflite-portable'] as const).map((one) =>
+    answersOf(context, one, models),
+  );
   return models.map(({ inputs }, i) => ({
     inputs,
     answers: byRuntime.map((answers) => answers[i] as Answer),
@@ -118,7 +121,7 @@ export function expectRuntimes(
   const written = modules.filter(
     (module) => typeof attempt(() => writeTflite(module)) !== 'string',
   );
-  const computed = { tflm: 0, tflite: 0 };
+  const computed = { tflm: 0, 'tflite-portable': 0 };
   runtimeAnswers(context, written).forEach(({ answers }, i) => {
     for (const { rounding, attrs, outputs, wanted } of answers) {
       if (typeof outputs === 'string' || typeof wanted === 'string') continue;
@@ -132,7 +135,7 @@ export function expectRuntimes(
     }
   });
   // A runtime that lacks the operator computes none; then the other one is the reference.
-  expect(Math.max(computed.tflm, computed.tflite), 'computed').to.be.greaterThan(0);
+  expect(Math.max(computed.tflm, computed['tflite-portable']), 'computed').to.be.greaterThan(0);
 }
 
 /** How much a float32 result may differ from a runtime's. Default: by nothing. */

@@ -123,7 +123,7 @@ function quantized(
   const inverse = Math.fround(1 / step);
   // With x86's vectors desktop TFLite and XNNPACK multiply by the inverse and round halves to even;
   // reference kernels divide and round them away from zero.
-  const isVector = rounding === 'xnnpack' || rounding === 'tflite-avx';
+  const isVector = rounding === 'xnnpack' || rounding === 'tflite';
   const steps = (x: number) =>
     isVector
       ? roundHalfToEven(Math.fround(x * inverse))

@@ -2,6 +2,7 @@
 import { BonsaiError } from '../../errors.js';
 import { elementCount, type NodeView, type Tensor } from '../ir/graph.js';
 import { type Axis, type AxisWindow, computedTypes } from '../ir/op.js';
+import type { AccumulationAttrs } from './arithmetic/accumulation.js';
 import { channelCount } from './arithmetic/bounds.js';
 import { isMoving, opOf } from './index.js';
 import type { Loop, Move, Moving } from './shape/movement.js';
@@ -72,6 +73,8 @@ export interface ChannelTie {
 /** The channels of an int8 node; null where all are kept. */
 export function channelFlow(view: NodeView): ChannelFlow | null {
   if (computedTypes(view).some((type) => type !== 'int8')) return null;
+  const { upwardChannels } = view.node.attrs as Partial<AccumulationAttrs>;
+  if (upwardChannels !== undefined) return null;
   if (isMoving(view.node)) return movedChannels(view);
   const axes = axesOf(view);
   const last = outputOf(view).shape.length - 1;

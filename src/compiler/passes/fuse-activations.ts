@@ -48,13 +48,16 @@ function fuse(graph: Graph, producer: Node, node: Node): Node | null {
     ...producer,
     ...absorb(producer, node),
     outputs: node.outputs,
-    attrs: { ...producer.attrs, activation, ...roundingOf(producer, activation) },
+    attrs: { ...roundedFor(producer, activation), activation },
   };
 }
 
-function roundingOf({ attrs }: Node, activation: Activation) {
-  const { rounding } = attrs;
-  return rounding === 'upward' ? { rounding: roundingBefore(activation, rounding) } : {};
+/** Attributes without what the clamp makes alike. */
+function roundedFor({ attrs }: Node, activation: Activation) {
+  const { upwardChannels: _, ...rest } = attrs;
+  const isDouble =
+    attrs.rounding === 'upward' && roundingBefore(activation, attrs.rounding) === 'double';
+  return isDouble ? { ...rest, rounding: 'double' } : attrs;
 }
 
 type ClampRange = readonly [low: number, high: number];

@@ -56,7 +56,7 @@ export class GraphBuilder {
   ) {
     // XNNPACK leaves to the builtin kernels what it does not compute.
     this.builtin = rounding === 'tflm' ? 'tflm' : 'tflite';
-    this.hasVectors = rounding === 'tflite-avx' || rounding === 'xnnpack';
+    this.hasVectors = rounding === 'tflite' || rounding === 'xnnpack';
     this.delegated = rounding === 'xnnpack' ? xnnpackAttrs : () => ({});
     this.parameters = parametersOf(raw, subgraph);
     this.variables = new Variables(raw, this);

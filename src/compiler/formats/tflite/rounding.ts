@@ -19,20 +19,18 @@ const upwardOf = (foreign: ForeignOperator<Activated>) =>
 
 const isInt8 = ({ outputs }: ForeignOperator<Activated>) => outputs[0]?.dtype === 'int8';
 
-/** Of products of matrices (ruy): of int8, vector instructions round halves up. */
-const matrixRounding = (foreign: ForeignOperator<Activated>) => {
-  if (foreign.rounding !== 'tflite') return 'double';
-  return foreign.hasVectors && isInt8(foreign) ? upwardOf(foreign) : 'single';
-};
+/** Of products of matrices (ruy), with sums of 32 bits: vector instructions round halves up. */
+const matrixRounding = (foreign: ForeignOperator<Activated>) =>
+  foreign.hasVectors ? upwardOf(foreign) : 'single';
 
 /** optimized_ops::Quantize: vectors of 8 channels shift with vrshlq, the channels left do not. */
 const vectorRounding = (foreign: ForeignOperator<Activated>, channels: number) => {
-  if (foreign.rounding !== 'tflite' || !isInt8(foreign) || channels < 8) return 'double';
-  if (foreign.isDelegated) return 'upward';
+  if (foreign.rounding !== 'tflite' || !isInt8(foreign) || channels < 8) {
+    return { rounding: 'double' };
+  }
   const rounding = upwardOf(foreign);
-  if (rounding === 'double' || channels % 8 === 0) return rounding;
-  const message = `rounds halves of some of its ${channels} channels upward in desktop TFLite`;
-  throw unsupported(foreign.where, message, 'compile it with --rounding tflm');
+  const isMixed = rounding === 'upward' && !foreign.isDelegated && channels % 8 !== 0;
+  return { rounding, ...(isMixed ? { upwardChannels: channels - (channels % 8) } : {}) };
 };
 
 const ofActivated = (read: (foreign: ForeignOperator<Activated>) => object) =>
@@ -41,28 +39,26 @@ const ofActivated = (read: (foreign: ForeignOperator<Activated>) => object) =>
 /** CONV_2D. Desktop TFLite computes grouped convolutions with its reference kernel. */
 export const convolutionRounding = ofActivated((foreign) => {
   const isGrouped = shapeOf(foreign, 1, 4)[3] !== shapeOf(foreign, 0, 4)[3];
-  return { rounding: isGrouped ? 'double' : matrixRounding(foreign) };
+  if (foreign.rounding !== 'tflite' || isGrouped) return { rounding: 'double' };
+  // Sums of int16 have 64 bits, whose rounding is another.
+  return { rounding: isInt8(foreign) ? matrixRounding(foreign) : 'single' };
 });
 
 /** FULLY_CONNECTED. Of int16 desktop TFLite has sums of 64 bits where the bias has them, else of 32. */
 export const denseRounding = ofActivated((foreign) => {
   const [input, , bias] = foreign.inputs;
-  const rounding = matrixRounding(foreign);
-  if (foreign.rounding !== 'tflite' || input?.dtype !== 'int16') return { rounding };
-  if (bias?.dtype === 'int64') return { rounding, wideScale: 'double' };
-  if (foreign.hasVectors) {
-    const message = 'has sums of int16 in 32 bits: desktop TFLite rounds their halves upward';
-    const hint = 'give it a bias of int64, or compile it with --rounding tflm';
-    throw unsupported(foreign.where, message, hint);
-  }
-  return { rounding, ...(bias == null ? { biasType: 'int32' } : {}) };
+  if (foreign.rounding !== 'tflite') return { rounding: 'double' };
+  const isInt16 = input?.dtype === 'int16';
+  if (isInt16 && bias?.dtype === 'int64') return { rounding: 'single', wideScale: 'double' };
+  return {
+    rounding: matrixRounding(foreign),
+    ...(isInt16 && bias == null ? { biasType: 'int32' } : {}),
+  };
 });
 
 /** DEPTHWISE_CONV_2D and TRANSPOSE_CONV. @param axis of the weights, along which the outputs are */
 export const channelRounding = (axis: 0 | 3) =>
-  ofActivated((foreign) => ({
-    rounding: vectorRounding(foreign, shapeOf(foreign, 1, 4)[axis] ?? 0),
-  }));
+  ofActivated((foreign) => vectorRounding(foreign, shapeOf(foreign, 1, 4)[axis] ?? 0));
 
 /**
  * MUL of int8, optimized_ops::MulElementwise: vectors saturate an output to int16 before they add its zero

@@ -242,7 +242,7 @@ function isScalable(accumulator: number, shift: number): boolean {
 
 function definedConstants(stage: OutputStage, channel: number): readonly number[] | null {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  if (stage.rounding === 'float' || stage.rounding === 'nudged') return null;
+  if (stage.rounding !== 'double' && stage.rounding !== 'single') return null;
   if (stage.rounding === 'double') {
     // y < 2^23 and |zero point| · 2^22: their sum stays within an int32.
     if (shift > -1 || shift < -22) return null;
@@ -312,9 +312,9 @@ function liftOf({ rounding, multipliers }: OutputStage, channel: number): number
   const { shift = 0 } = multipliers[channel] ?? {};
   // TFLM's first rounding lifts the line by half of its unit, which is 2^shift of an output.
   if (rounding === 'double') return 2 ** (Math.min(0, shift) - 1);
-  if (rounding !== 'nudged') return 0;
+  if (rounding !== 'nudged' && rounding !== 'bent') return 0;
   const { right, offset } = nudgeOfWord(shift);
-  return offset * 2 ** -right;
+  return (rounding === 'bent' ? 0.5 : offset) * 2 ** -right;
 }
 
 function steepness(thresholds: Thresholds, shift: number, grid: Grid): Line | null {

@@ -28,7 +28,7 @@
 import type { NodeView } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
 import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
-import { realScale } from '../../ops/arithmetic/accumulation.js';
+import { bendShift, realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import type { MatchContext } from '../variant.js';
@@ -111,9 +111,8 @@ export function twoMultiply(
 ): TwoMultiply | null {
   const thresholds = thresholdsOf(stage, channel, min, max);
   if (thresholds === null) return null;
-  const { shift = 0 } = stage.multipliers[channel] ?? {};
   const { first, least } = thresholds;
-  for (const scale of scalesOf(stage, first, shift, withTies)) {
+  for (const scale of scalesOf(stage, channel, first, withTies)) {
     const sumsPerUnit = realScale(stage, channel) * scale.step;
     for (const range of rangesOf(thresholds, sumsPerUnit)) {
       for (const multiply of factorsOf(
@@ -244,16 +243,16 @@ export function applyTwoMultiply(multiply: TwoMultiply, accumulator: number): nu
  */
 function* scalesOf(
   stage: OutputStage,
+  channel: number,
   first: number,
-  shift: number,
   withTies: boolean,
 ): Generator<Scale> {
   const step = 2 ** 24;
   const line = { step, lift: null, max: 2 ** 32 - 1, least: (i: number) => i * step };
   yield { ...line, slack: 0 };
   const half = step / 2;
-  const lift = 23 + shift;
-  if (stage.rounding === 'double' && lift >= 0 && lift <= 22) {
+  const lift = 23 + (bendShift(stage, channel) ?? -24);
+  if (lift >= 0 && lift <= 22) {
     yield {
       step: half,
       lift,

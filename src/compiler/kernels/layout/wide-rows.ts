@@ -11,6 +11,7 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { fitsWords } from '../../ops/arithmetic/accumulator-reach.js';
 import { inputOf } from '../../ops/shape/operands.js';
+import { noRounding, roundingFlags } from '../portable/dense.js';
 import { elementBytes, type IntegerSums, scaleHelper, scaleRow, sumsOf } from '../portable/wide.js';
 import type { KernelCall, KernelVariant, VariantTraits, WorkTerm } from '../variant.js';
 import { asRow, type Convolution, isPixelRow, pixelsOf } from './convolution.js';
@@ -145,7 +146,7 @@ function callOf(view: NodeView<AccumulationAttrs>, layer: Layer, dots: WideDots)
     flags: {
       ...{ smlad: dots.hasSmlad, quick: isQuick },
       ...{ wide: sums === 'wide', reduced: sums === 'reduced', pointwise, in_place: isInPlace },
-      rounding: sums === 'whole' && stage.rounding === 'single' ? 'single' : '',
+      ...(sums === 'whole' ? roundingFlags(stage) : noRounding),
       by_tap: shape.dilationW > 1,
       // 16 bytes at a time, by instructions that Armv6-M has.
       eights: !dots.hasSmlad && shape.inC % 8 === 0,

@@ -36,6 +36,9 @@ export function stageFlags({ multipliers, rounding, min, zeroPoint }: OutputStag
   };
 }
 
+/** Whether shifts are nudge words. */
+const isWord = (rounding: OutputStage['rounding']) => rounding === 'nudged' || rounding === 'bent';
+
 /** None of the ways of stageFlags. */
 export const noStageFlags: ReturnType<typeof stageFlags> = {
   ...{ any_shift: false, rounding: '', rectified: false },
@@ -62,7 +65,7 @@ export function vectorStage(
   blocks: LanesOfBlocks,
   { multipliers, rounding }: Pick<OutputStage, 'multipliers' | 'rounding'>,
   biases: Int32Array | Float64Array,
-  byOne = rounding === 'nudged' ? nudgeWord({ left: 0, right: 1, offset: 0 }) : -1,
+  byOne = isWord(rounding) ? nudgeWord({ left: 0, right: 1, offset: 0 }) : -1,
 ): Table {
   const scaling = (channel: number) => multipliers[channel] ?? { multiplier: 0, shift: 0 };
   const data = blocks.flatMap((vectors) => [

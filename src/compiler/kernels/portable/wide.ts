@@ -30,6 +30,7 @@ import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { phasesOf, spreadCall } from '../layout/phases.js';
 import { windowNumbers } from '../layout/window-numbers.js';
 import type { Kernel, KernelCall, KernelVariant, Overlap, Table } from '../variant.js';
+import { noRounding, roundingFlags } from './dense.js';
 
 /** Bytes of an int16: leads are counted in elements. */
 export const elementBytes = 2;
@@ -211,7 +212,7 @@ function callOf(
     outputs: [0],
     flags: {
       ...{ wide: has64Bits(sums), reduced: sums === 'reduced', real: sums === 'real' },
-      rounding: sums === 'whole' && stage.rounding === 'single' ? 'single' : '',
+      ...(sums === 'whole' ? roundingFlags(stage) : noRounding),
       by_tap: shape.dilationW > 1 || groups > 1,
       spread: false,
     },

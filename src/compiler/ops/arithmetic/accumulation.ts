@@ -37,6 +37,8 @@ export interface AccumulationAttrs {
    * that the bits are the same.
    */
   readonly rounding: Rounding;
+  /** Of 'upward': the channels that are, in whole vectors; those behind them are 'double'. Default: all. */
+  readonly upwardChannels?: number;
   /**
    * A pass has added −zeroPoint · Σ weights to each bias. Raw input values are multiplied, and a
    * padded tap counts as the zero point. The results are the same.
@@ -138,7 +140,7 @@ export function outputStage(
     return {
       biases: Int32Array.from(biases),
       ...clamps,
-      ...upwardStage(view, biases, output, clamps, multipliers),
+      ...upwardStage(view, biases, output, clamps, multipliers, attrs.upwardChannels),
     };
   }
   const channelScale = (_: number, channel: number) =>
@@ -172,9 +174,20 @@ export function isWide(view: NodeView<AccumulationAttrs>): boolean {
 export function realScale({ rounding, multipliers }: OutputStage, channel: number): number {
   const { multiplier = 0, shift = 0 } = multipliers[channel] ?? {};
   if (rounding === 'float') return floatOfBits(multiplier);
-  if (rounding !== 'nudged') return multiplier * 2 ** (shift - 31);
+  if (rounding !== 'nudged' && rounding !== 'bent') return multiplier * 2 ** (shift - 31);
   const { left, right } = nudgeOfWord(shift);
   return multiplier * 2 ** (left - right - 31);
+}
+
+/**
+ * The shift of a channel whose halves below zero go down, and above it up: its line has a step at zero, of
+ * 2^shift outputs. Null of others.
+ */
+export function bendShift({ rounding, multipliers }: OutputStage, channel: number): number | null {
+  const { shift = 0 } = multipliers[channel] ?? {};
+  if (rounding === 'double') return shift;
+  const { left, right, offset } = nudgeOfWord(shift);
+  return rounding === 'bent' && offset < 0 ? left - right : null;
 }
 
 /** The output of a channel's accumulator. */
@@ -206,8 +219,12 @@ export function wraps(
   min: number,
   max: number,
 ): boolean {
-  const left = 2 ** Math.max(multipliers[channel]?.shift ?? 0, 0);
-  return rounding === 'double' && (min * left < -(2 ** 31) || max * left >= 2 ** 31);
+  const { shift = 0 } = multipliers[channel] ?? {};
+  const left = 2 ** (rounding === 'bent' ? nudgeOfWord(shift).left : Math.max(shift, 0));
+  return (
+    (rounding === 'double' || rounding === 'bent') &&
+    (min * left < -(2 ** 31) || max * left >= 2 ** 31)
+  );
 }
 
 /** The layout of the constant weights, by output channel. */

@@ -1,9 +1,8 @@
 /**
- * Output stages of layers with weights whose rounding kernels do not know: XNNPACK's (--rounding
- * xnnpack) is in integers if each channel has constants with the same bits, else in float32; desktop
- * TFLite's (--rounding tflite), which rounds halves up, is always in integers.
+ * Output stages of layers with weights that get cheaper constants where each channel has some with the
+ * same bits: XNNPACK's (--rounding xnnpack), else in float32, and desktop TFLite's (--rounding tflite),
+ * which rounds halves up.
  */
-import { BonsaiError } from '../../../errors.js';
 import { at, type NodeView, type Tensor } from '../../ir/graph.js';
 import { inputOf } from '../shape/operands.js';
 import {
@@ -14,7 +13,7 @@ import {
   integerRequantizers,
   type Requantizers,
 } from './float-scale.js';
-import { type Multiplier, perTensor } from './quant.js';
+import { bentMultiplier, type Multiplier, perTensor } from './quant.js';
 
 type View = NodeView<{ readonly zeroPointFolded?: boolean }>;
 type Biases = Int32Array | Float64Array;
@@ -43,8 +42,8 @@ export function floatStage(
 }
 
 /**
- * @param multipliers with which 'upward' gives each channel's outputs
- * @throws BonsaiError 'unsupported-attribute' for a channel without constants with the same bits
+ * @param multipliers with which 'upward' gives the outputs of the first channels, and 'double' of others
+ * @param upwardChannels how many are first
  */
 export function upwardStage(
   view: View,
@@ -52,19 +51,22 @@ export function upwardStage(
   output: Tensor,
   clamps: Omit<FloatRequantization, 'scale'>,
   multipliers: readonly Multiplier[],
+  upwardChannels = Infinity,
 ): Requantizers {
+  const isDouble = (channel: number) => channel >= upwardChannels;
+  const bent = (): Requantizers => {
+    const own = multipliers.map((one, channel) => bentMultiplier(one, isDouble(channel)));
+    return { multipliers: own, rounding: 'bent' };
+  };
+  // Outputs of int16 have too many thresholds.
+  if (output.dtype !== 'int8') return bent();
   const { scale } = perTensor(output, output.name);
   return remembered(view, [scale, ...Object.values(clamps), 'upward'], () => {
-    const channels = channelsOf(view, biases, scale, clamps).map((channel, i) => ({
-      ...channel,
-      by: { multiplier: multipliers[i] as Multiplier, rounding: 'upward' as const },
-    }));
-    const stage = integerRequantizers(channels, ['double', 'single', 'nudged']);
-    if (stage !== null) return stage;
-    const message =
-      'rounds halves of some channels upward in desktop TFLite, without constants for it';
-    const hint = 'compile it with --rounding tflm, whose bits TFLM and CMSIS-NN give';
-    throw new BonsaiError('unsupported-attribute', at(view.node), message, hint);
+    const channels = channelsOf(view, biases, scale, clamps).map((channel, i) => {
+      const rounding = isDouble(i) ? ('double' as const) : ('upward' as const);
+      return { ...channel, by: { multiplier: multipliers[i] as Multiplier, rounding } };
+    });
+    return integerRequantizers(channels, ['double', 'single', 'nudged']) ?? bent();
   });
 }
 

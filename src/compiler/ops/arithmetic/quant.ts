@@ -18,8 +18,10 @@ import type { Quant, Tensor } from '../../ir/graph.js';
  * float: a product in float32, rounded to an integer, halves to even (XNNPACK, float-scale.ts). The
  *   multiplier is then the bits of a float32, and the shift 0.
  * nudged: one rounding shift to even, an offset added before (`Nudge`). The shift is `nudgeWord`.
+ * bent: as upward, an offset of −1 added before the shift to what is below zero, which makes it double:
+ *   of layers whose channels differ in that. The shift is `nudgeWord`; a left shift wraps.
  */
-export type Rounding = 'double' | 'single' | 'upward' | 'float' | 'nudged';
+export type Rounding = 'double' | 'single' | 'upward' | 'float' | 'nudged' | 'bent';
 
 /** real ≈ multiplier · 2^(shift − 31), multiplier in [2^30, 2^31). */
 export interface Multiplier {
@@ -35,7 +37,7 @@ export interface Multiplier {
 export interface Nudge {
   /** 0 … 30. */
   readonly left: number;
-  /** 1 … 29. */
+  /** 0 … 31; nudged: 1 … 29. */
   readonly right: number;
   /** −2^15 … 2^15 − 1. */
   readonly offset: number;
@@ -46,11 +48,17 @@ export interface Nudge {
  * shift by them, and the upper half the offset.
  */
 export function nudgeWord({ left, right, offset }: Nudge): number {
-  return offset * 65536 + (256 - right) * 256 + left;
+  return offset * 65536 + (-right & 255) * 256 + left;
 }
 
 export function nudgeOfWord(word: number): Nudge {
-  return { left: word & 255, right: 256 - ((word >> 8) & 255), offset: word >> 16 };
+  return { left: word & 255, right: -(word >> 8) & 255, offset: word >> 16 };
+}
+
+/** A multiplier of the rounding 'bent'. @param isDouble whether halves below zero go down */
+export function bentMultiplier({ multiplier, shift }: Multiplier, isDouble: boolean): Multiplier {
+  const [left, right] = [Math.max(shift, 0), Math.max(-shift, 0)];
+  return { multiplier, shift: nudgeWord({ left, right, offset: isDouble ? -1 : 0 }) };
 }
 
 /** QuantizeMultiplier of quantization_util.cc. `real` ≥ 0, finite. */
@@ -135,6 +143,12 @@ export function roundingDivideByPot(x: number, exponent: number): number {
   return shifted + (remainder > threshold ? 1 : 0);
 }
 
+/** x / 2^exponent, halves up. */
+function shiftUpward(x: number, exponent: number): number {
+  const divisor = powerOfTwo(exponent);
+  return Math.floor((x + divisor / 2) / divisor);
+}
+
 /** C's lrintf() in its default mode: halves to even. */
 export function roundHalfToEven(value: number): number {
   const below = Math.floor(value);
@@ -177,6 +191,11 @@ export function multiplyByQuantizedMultiplier(
     const product = multiplyShift(bounded, multiplier, 2 ** 30, 31) + offset;
     return roundHalfToEven(product / powerOfTwo(right));
   }
+  if (rounding === 'bent') {
+    const { left, right, offset } = nudgeOfWord(shift);
+    const high = saturatingRoundingDoublingHighMul((x * powerOfTwo(left)) | 0, multiplier);
+    return shiftUpward(high + (high < 0 ? offset : 0), right);
+  }
   const scaled = x * powerOfTwo(Math.max(shift, 0));
   const right = Math.max(-shift, 0);
   if (rounding === 'single') {
@@ -186,7 +205,7 @@ export function multiplyByQuantizedMultiplier(
   }
   // x·2^left wraps, as it does in TFLM.
   const high = saturatingRoundingDoublingHighMul(scaled | 0, multiplier);
-  if (rounding === 'upward') return Math.floor((high + powerOfTwo(right - 1)) / powerOfTwo(right));
+  if (rounding === 'upward') return shiftUpward(high, right);
   return roundingDivideByPot(high, right);
 }
 
