@@ -26,6 +26,7 @@ import {
   consecutive,
   noStageFlags,
   stageFlags,
+  vectorForm,
   vectorStage,
   wideStage,
   windowNumbers,
@@ -266,9 +267,10 @@ function blocksOfFour({ channels }: Filters) {
 export function filterCall(
   view: NodeView<AccumulationAttrs>,
   filters: Filters,
-  stage: OutputStage,
+  given: OutputStage,
   blocks: readonly (readonly number[])[],
 ): KernelCall {
+  const stage = vectorForm(given);
   const bytes = elementBytesOf(view);
   const sums = sumsOf(view, { stage, filters });
   const lanesOf = blocks.map((channels) => [channels]);

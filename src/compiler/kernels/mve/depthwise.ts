@@ -15,7 +15,14 @@ import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
-import { blocksFrom, consecutive, stageFlags, vectorStage, windowNumbers } from './vectors.js';
+import {
+  blocksFrom,
+  consecutive,
+  stageFlags,
+  vectorForm,
+  vectorStage,
+  windowNumbers,
+} from './vectors.js';
 
 /** Channels of a depthwise convolution computed at once. */
 const depthwiseLanes = 8;
@@ -101,8 +108,9 @@ function depthwiseLead(shape: WindowShape, lines: boolean): number {
 
 function depthwiseCall(
   view: NodeView<AccumulationAttrs>,
-  { shape, filters, stage }: Convolution,
+  { shape, filters, stage: given }: Convolution,
 ): KernelCall {
+  const stage = vectorForm(given);
   const { channels, depth } = filters;
   const blocks = blocksFrom(channels, depthwiseLanes);
   const nine = depth === 9;

@@ -15,7 +15,7 @@ import { lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import { stageNumbers } from '../portable/dense.js';
 import type { KernelCall, KernelVariant, Table, WorkTerm } from '../variant.js';
-import { consecutive, stageFlags, vectorStage } from './vectors.js';
+import { consecutive, stageFlags, vectorForm, vectorStage } from './vectors.js';
 
 /** Bytes of a vector register. */
 const vectorBytes = 16;
@@ -127,9 +127,10 @@ function pixelsWork(shape: WindowShape, lines: Lines): Readonly<Record<string, W
 
 function pixelsCall(
   view: NodeView<AccumulationAttrs>,
-  { shape, filters, stage }: Convolution,
+  { shape, filters, stage: given }: Convolution,
   lines: Lines,
 ): KernelCall {
+  const stage = vectorForm(given);
   const { planes, step, bytes, vectors, left, inside, right, pitch } = lines;
   const inPlace = isInPlace(shape, lines);
   const image = {

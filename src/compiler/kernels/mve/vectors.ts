@@ -8,6 +8,7 @@ import {
   inputZeroPoint,
   type OutputStage,
 } from '../../ops/arithmetic/accumulation.js';
+import { floatMultiplier } from '../../ops/arithmetic/float-scale.js';
 import { nudgeWord } from '../../ops/arithmetic/quant.js';
 import type { WindowShape } from '../layout/overlap.js';
 import { stepNumbers } from '../layout/window-numbers.js';
@@ -19,6 +20,16 @@ export function windowNumbers(view: NodeView<object>, shape: WindowShape): Recor
     ...{ in_h: shape.inH, in_w: shape.inW, in_zp: inputZeroPoint(view) },
     ...stepNumbers(shape),
   };
+}
+
+/**
+ * A stage for vectors: XNNPACK's as the float32 products that it is defined by, three instructions, where its
+ * integers take more: all but one rounding, or halves up for outputs that are clamped at zero.
+ */
+export function vectorForm(stage: OutputStage): OutputStage {
+  const { scales, rounding } = stage;
+  if (scales === undefined || rounding === 'single' || stageFlags(stage).rectified) return stage;
+  return { ...stage, rounding: 'float', multipliers: scales.map(floatMultiplier) };
 }
 
 /**
