@@ -32,7 +32,7 @@ interface Layer {
 function layerOf(seed: number): Layer {
   const random = new Random(seed);
   const op = random.pick(['conv2d', 'conv2d', 'depthwise_conv2d'] as const);
-  const inC = random.pick([3, 8, 16, 32, 64, 128]);
+  const inC = random.pick([3, 8, 12, 20, 32, 64, 128]);
   const outC = op === 'depthwise_conv2d' ? inC : random.pick([8, 16, 32, 64, 128]);
   const window = op === 'depthwise_conv2d' ? 3 : random.pick([1, 1, 3]);
   const side = random.pick([1, 4, 8, 12]);

@@ -7,14 +7,24 @@ import { packageTemplates } from '../../../src/boards/project/templates.js';
 import { emitProgram } from '../../../src/compiler/codegen/program.js';
 import { type Module, mainGraph, viewOf } from '../../../src/compiler/ir/graph.js';
 import type { Facts, Optimize } from '../../../src/compiler/ir/op.js';
-import { type Finish, finishOf } from '../../../src/compiler/kernels/dsp/finish.js';
+import {
+  type ChannelFinish,
+  type Finish,
+  finishOf,
+} from '../../../src/compiler/kernels/dsp/finish.js';
 import { matchesOf } from '../../../src/compiler/kernels/index.js';
 import { finish, type OutputStage } from '../../../src/compiler/ops/arithmetic/accumulation.js';
 import {
   floatRequantizers,
   integerRequantizers,
 } from '../../../src/compiler/ops/arithmetic/float-scale.js';
-import { clamp, floatOfBits } from '../../../src/compiler/ops/arithmetic/quant.js';
+import {
+  bentMultiplier,
+  clamp,
+  floatOfBits,
+  type Multiplier,
+  quantizeMultiplier,
+} from '../../../src/compiler/ops/arithmetic/quant.js';
 import { expectSameBitsOfAllOnBoard, expectSameBitsOnBoard } from '../../support/board.js';
 import { GraphBuilder, perChannelQuant, perTensorQuant, Random } from '../../support/module.js';
 import {
@@ -146,6 +156,34 @@ describe('outputs in a few instructions', () => {
       }
     }
     expect(linear).to.be.greaterThan(55);
+  });
+
+  it('begin above zero where another channel of the layer has a step there', () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const isBent = seed % 4 !== 0;
+      const random = new Random(seed);
+      const scale = Math.fround(1 / random.pick([60, 120, 240, random.integer(100, 4000)]));
+      const own = quantizeMultiplier(scale);
+      const stage: OutputStage = {
+        ...{ biases: Int32Array.of(0, 0), zeroPoint: random.integer(-40, 40), min: -128, max: 127 },
+        ...{
+          rounding: 'bent',
+          multipliers: [bentMultiplier(own, isBent), bentMultiplier(own, false)],
+        },
+      };
+      const most = random.integer(20000, 300000);
+      const bounds = { min: Float64Array.of(-most, -most), max: Float64Array.of(most, most) };
+      const result = finishOf(stage, stage.biases, bounds as never) as Finish;
+      const methods = isBent ? ['twice'] : ['linear', 'once'];
+      expect(result?.method, `seed ${seed}, ${scale}, ${most}`).to.be.oneOf(methods);
+      for (const channel of [0, 1]) {
+        const one = { ...result, channels: [result.channels[channel] as ChannelFinish] };
+        const alone = { ...stage, multipliers: [stage.multipliers[channel] as Multiplier] };
+        for (let x = -most; x <= most; x += 1 + (x & 1)) {
+          if (finished(one, alone, x) !== finish(alone, x, 0)) expect.fail(`seed ${seed}: ${x}`);
+        }
+      }
+    }
   });
 
   it('decide ties by a table, with steps by the scale', () => {

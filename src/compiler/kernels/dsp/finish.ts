@@ -8,8 +8,9 @@
  *     twice:   y = smmulr(a >> 7, multiplier);  ssat((y + (y >> 31) + offset) >> shift)
  *     once:    ssat((smmla(a, multiplier) + offset) >> shift)
  *
- * `twice` and `once` are TensorFlow Lite's two roundings by definition. `linear` is neither: it is
- * a straight line whose constants are searched for each channel and proved to pass every threshold
+ * `twice` and `once` are TensorFlow Lite's two roundings by definition; of other roundings their constants
+ * are searched for, with an offset for each channel, where `linear` has one for all. `linear` is a
+ * straight line whose constants are searched for each channel and proved to pass every threshold
  * of the output on the right side. Ties away from zero bend TFLM's line at zero. So a line exists
  * if outputs on one side of zero are clamped away, as by a ReLU, or with single rounding.
  *
@@ -24,6 +25,7 @@ import type { NodeView } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
 import {
   type AccumulationAttrs,
+  bendShift,
   biasesFor,
   type Filters,
   finish,
@@ -33,7 +35,7 @@ import {
 } from '../../ops/arithmetic/accumulation.js';
 import { type Range, rangeAt } from '../../ops/arithmetic/bounds.js';
 import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scale.js';
-import { clamp, multiplyShift, nudgeOfWord } from '../../ops/arithmetic/quant.js';
+import { clamp, frexp, multiplyShift, nudgeOfWord } from '../../ops/arithmetic/quant.js';
 import { agrees, type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import { loweredWords, nudgesUpTo } from '../layout/two-multiply.js';
 import type { MatchContext } from '../variant.js';
@@ -97,15 +99,16 @@ export function finishOf(
           exceptionOf(stage, channel, scale * bias, range),
         ));
   if (linear !== null) return { method: 'linear', ...linear, isClamped };
-  const method = stage.rounding === 'double' ? 'twice' : 'once';
-  const defined = allOf(channels, ({ bias, channel, range: [min, max] }) => {
-    const output = finish(stage, min, channel);
-    if (output === finish(stage, max, channel) && !wraps(stage, channel, min, max)) {
+  const isBent = channels.some(({ channel }) => bendShift(stage, channel) !== null);
+  const method = isBent ? 'twice' : 'once';
+  const defined = allOf(channels, (each) => {
+    const [min, max] = each.range;
+    const output = finish(stage, min, each.channel);
+    if (output === finish(stage, max, each.channel) && !wraps(stage, each.channel, min, max)) {
       return { start: 0, constants: [0, output, 0], isConstant: true };
     }
-    const constants = definedConstants(stage, channel);
-    if (constants === null || !isScalable(min, 0) || !isScalable(max, 0)) return null;
-    return { start: scale * bias, constants, isConstant: false };
+    if (!isScalable(min, 0) || !isScalable(max, 0)) return null;
+    return definedFinish(stage, each) ?? foundFinish(stage, each, method);
   });
   const line = { step: lineStep, offset: 0, isMixed: false };
   return defined && { method, ...line, channels: defined, isClamped };
@@ -240,18 +243,87 @@ function isScalable(accumulator: number, shift: number): boolean {
   return Math.abs(scale * accumulator + shift) < 2 ** 31;
 }
 
-function definedConstants(stage: OutputStage, channel: number): readonly number[] | null {
+/** The constants of a channel whose rounding a method has by definition; null of others. */
+function definedFinish(
+  stage: OutputStage,
+  { bias, channel }: BoundedChannel,
+): ChannelFinish | null {
   const { multiplier = 0, shift = 0 } = stage.multipliers[channel] ?? {};
-  if (stage.rounding !== 'double' && stage.rounding !== 'single') return null;
-  if (stage.rounding === 'double') {
-    // y < 2^23 and |zero point| · 2^22: their sum stays within an int32.
-    if (shift > -1 || shift < -22) return null;
-    return [multiplier, (stage.zeroPoint + 0.5) * 2 ** -shift, -shift];
-  }
-  // The product's upper half has 7 bits below the 2^(shift − 31) of the definition.
-  const right = 7 - shift;
+  const bend = bendShift(stage, channel);
+  if (bend === null && stage.rounding !== 'single') return null;
+  // The product's upper half has 7 bits below the 2^(shift - 31) of the definition of `once`.
+  const right = bend === null ? 7 - shift : -bend;
+  // y < 2^23 and |zero point| · 2^22: their sum stays within an int32.
   if (right < 1 || right > 22) return null;
-  return [multiplier, (stage.zeroPoint + 0.5) * 2 ** right, right];
+  const constants = [multiplier, (stage.zeroPoint + 0.5) * 2 ** right, right];
+  return { start: scale * bias, constants, isConstant: false };
+}
+
+/**
+ * The constants of a channel without a step at zero. `twice` lowers what is below zero, so its sums begin
+ * above it, by a base that changes the fractions of products least.
+ */
+function foundFinish(
+  stage: OutputStage,
+  { bias, channel, range: [min, max] }: BoundedChannel,
+  method: 'twice' | 'once',
+): ChannelFinish | null {
+  const thresholds = thresholdsOf(stage, channel, min, max);
+  if (thresholds === null || stage.rounding === 'double') return null;
+  const isTwice = method === 'twice';
+  const [fraction, shift] = frexp(realScale(stage, channel));
+  const right = (isTwice ? 0 : 7) - shift;
+  if (right < 1 || right > 22) return null;
+  const exact = Math.round(fraction * 2 ** 31);
+  const bases = isTwice ? basesFrom(-min, exact) : [0];
+  const tries = bases.flatMap((base) =>
+    (isTwice ? [0] : floatNudges).map((nudge) => ({ base, multiplier: exact + nudge })),
+  );
+  for (const { base, multiplier } of tries) {
+    if (multiplier >= 2 ** 31 || !isScalable(max + base, 0)) continue;
+    const product = (accumulator: number) =>
+      isTwice
+        ? multiplyShift(2 * (accumulator + base), multiplier, 2 ** 31, 32)
+        : multiplyShift(scale * accumulator, multiplier, 0, 32);
+    const offset = offsetBetween(thresholds, product, 2 ** right);
+    if (offset === null) continue;
+    const output = (accumulator: number) =>
+      clamp(Math.floor((product(accumulator) + offset) / 2 ** right), stage.min, stage.max);
+    if (!agrees(thresholds, output)) continue;
+    const constants = [multiplier, offset, right];
+    return { start: scale * (bias + base), constants, isConstant: false };
+  }
+  return null;
+}
+
+/** Of 4096 bases from `least` on those 64 that add closest to a whole number to a product, closest first. */
+function basesFrom(least: number, multiplier: number): readonly number[] {
+  const whole = 2 ** 31;
+  let rest = Number((BigInt(least) * BigInt(multiplier)) % BigInt(whole));
+  const found = Array.from({ length: 4096 }, (_, i) => {
+    const each = { base: least + i, distance: Math.min(rest, whole - rest) };
+    rest = (rest + multiplier) % whole;
+    return each;
+  });
+  found.sort((a, b) => a.distance - b.distance);
+  return found.slice(0, 64).map(({ base }) => base);
+}
+
+/** What added to a product gives `step` for each output from its threshold on; null where nothing does. */
+function offsetBetween(
+  { min, max, first, least }: Thresholds,
+  product: (accumulator: number) => number,
+  step: number,
+): number | null {
+  // The sums of all accumulators stay within an int32.
+  let [low, high] = [-(2 ** 31) - product(min), 2 ** 31 - 1 - product(max)];
+  for (let i = 0; i < least.length && low <= high; i += 1) {
+    const wanted = (first + 1 + i) * step;
+    const threshold = least[i] as number;
+    low = Math.max(low, wanted - product(threshold));
+    if (threshold > min) high = Math.min(high, wanted - 1 - product(threshold - 1));
+  }
+  return low > high ? null : Math.floor((low + high) / 2);
 }
 
 /** Steps of the line's result per step of the output. */

@@ -47,7 +47,7 @@ const mostScale = 23;
  * Slopes near the multiplier to try. TFLM rounds twice, so its thresholds bend: with wide
  * accumulators only a slope some dozens away may pass between all of them.
  */
-const nudges = [0, 1, 2, 4, 8, ...Array.from({ length: 16 }, (_, i) => 16 * (i + 1))].flatMap(
+const nudges = [0, 1, 2, 4, 8, ...Array.from({ length: 64 }, (_, i) => 16 * (i + 1))].flatMap(
   (distance) => (distance === 0 ? [0] : [distance, -distance]),
 );
 
