@@ -10,9 +10,6 @@ import { BonsaiError } from './errors.js';
 import { readInput } from './files.js';
 import { issueText } from './issues.js';
 
-/** Read without --config, where the working folder has it. */
-export const usualConfig = 'bonsaic.json';
-
 const path = z
   .string()
   .min(1)

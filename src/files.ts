@@ -13,6 +13,9 @@ import { dirname, join, resolve } from 'node:path';
 import { BonsaiError, unlessRefused } from './errors.js';
 import { maxModelBytes } from './limits.js';
 
+/** The file of defaults that is read without --config, where the working folder has it. */
+export const usualConfig = 'bonsaic.json';
+
 /**
  * Makes a folder and those that it lies in. Node's own `recursive` never returns where a folder that
  * is there takes no others, as /proc.

@@ -15,11 +15,8 @@ import { conclude, note } from './output.js';
 
 interface Flags extends JobFlags, ShowFlags {}
 
-export function addBuild(program: Command): void {
-  const command = program
-    .command('build')
-    .argument('<dir>', 'a directory written by compile')
-    .summary('build the firmware image (.elf, .bin, .uf2) and report its size');
+export function addBuild(blank: Command): void {
+  const command = blank.argument('<dir>', 'a directory written by compile');
   withBudgets(withReport(withCompiler(command)), { measured: false, compiled: true }).action(
     async (directory: string, flags: Flags) => {
       const { report, built, fault } = await build(directory, jobOf(flags));

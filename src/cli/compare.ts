@@ -6,7 +6,7 @@ import { readModelFile } from '../model-file.js';
 import { didYouMean } from '../nearest.js';
 import { compare } from '../pipeline/compare.js';
 import { boardsFault, compareText, ranked } from '../report/compare.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import {
   type CompileFlags,
   compileOptions,
@@ -25,11 +25,9 @@ interface CompareFlags extends Omit<CompileFlags, 'xip'>, DeviceFlags {
   readonly targets?: readonly string[];
 }
 
-export function addCompare(program: Command): void {
-  const command = program
-    .command('compare')
+export function addCompare(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary('latency, flash and RAM of a model on several boards, in one table')
     .option('--targets <a,b,…>', 'these boards, in this order of trying (default: all)', names)
     .option('--vectors <file>', 'inputs and expected outputs (JSON); without: one random input')
     .option('--json', 'one JSON document on stdout');

@@ -8,7 +8,8 @@ import { writeProject } from '../pipeline/directory.js';
 import { compile } from '../pipeline.js';
 import { sayIfSlow } from '../progress.js';
 import { budgetsOf, memoryNote, timeNote } from '../report/budgets.js';
-import { modelHelp, modelOf, required } from './config.js';
+import { required } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import {
   type CompileFlags,
   concludeReport,
@@ -37,11 +38,9 @@ interface Flags extends CompileFlags, ShowFlags {
 /** `--dump plan` prints the plan, which follows the passes. */
 const planName = 'plan';
 
-export function addCompile(program: Command): void {
-  const command = program
-    .command('compile')
+export function addCompile(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary('generate C sources, a host client and a report')
     .addOption(required(new Option('-o, --output <dir>', 'where to write')))
     .option('--force', forceHelp)
     .option('--dump <pass>', 'print the module after this pass, or the plan, on stderr');

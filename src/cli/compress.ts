@@ -12,7 +12,7 @@ import {
   withMaterials,
   withResult,
 } from './compression.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import { usualTarget, withBudgets, withCompileOptions, withTarget } from './options.js';
 import { note } from './output.js';
 
@@ -24,13 +24,9 @@ interface CompressFlags extends CompressionFlags {
   readonly epochs?: number;
 }
 
-export function addCompress(program: Command): void {
-  const command = program
-    .command('compress')
+export function addCompress(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary(
-      'make the smallest int8 model of a float one that keeps to budgets (PTQ, QAT, pruning, distillation)',
-    )
     .option('--recipe <file>', 'these steps (JSON) in place of those that the budgets choose')
     .option(
       '--min-accuracy <percent>',

@@ -5,22 +5,18 @@ import { textTable } from '../report/text-table.js';
 import { checkTools, grouped, type ToolCheck } from '../report/tools.js';
 import { printJson, printResult, terminalColumns } from './output.js';
 
-export function addDoctor(cli: Command): void {
-  cli
-    .command('doctor')
-    .summary('check this machine: compilers, simulators, serial ports')
-    .option('--json', 'one JSON document on stdout')
-    .action(async (flags: { json?: true }) => {
-      const checks = await checkTools();
-      if (flags.json) {
-        printJson(checks);
-      } else {
-        printResult(doctorText(checks, terminalColumns()));
-      }
-      if (checks.some((check) => check.needed && !check.ok)) {
-        process.exitCode = exitStatus.toolchain;
-      }
-    });
+export function addDoctor(blank: Command): void {
+  blank.option('--json', 'one JSON document on stdout').action(async (flags: { json?: true }) => {
+    const checks = await checkTools();
+    if (flags.json) {
+      printJson(checks);
+    } else {
+      printResult(doctorText(checks, terminalColumns()));
+    }
+    if (checks.some((check) => check.needed && !check.ok)) {
+      process.exitCode = exitStatus.toolchain;
+    }
+  });
 }
 
 /** The table, and below it what to do: commands stand on lines of their own, whatever the width. */

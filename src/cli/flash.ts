@@ -23,11 +23,9 @@ interface Flags extends JobFlags {
   readonly json?: true;
 }
 
-export function addFlash(program: Command): void {
-  const command = program
-    .command('flash')
+export function addFlash(blank: Command): void {
+  const command = blank
     .argument('<dir-or-image>', 'a directory written by compile, or an image file')
-    .summary('write the firmware to a board, verify and start it')
     .addOption(
       required(
         new Option(

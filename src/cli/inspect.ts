@@ -10,7 +10,7 @@ import { load } from '../pipeline.js';
 import { sayIfSlow } from '../progress.js';
 import { describe, descriptionText } from '../report/description.js';
 import { supportText } from '../report/support.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import {
   type CompileFlags,
   compileOptions,
@@ -28,12 +28,10 @@ interface InspectFlags extends CompileFlags {
   readonly json?: true;
 }
 
-export function addInspect(program: Command): void {
+export function addInspect(blank: Command): void {
   withCompileOptions(
-    program
-      .command('inspect')
+    blank
       .argument('[model]', modelHelp)
-      .summary('show operators, shapes, quantization, MACs, sparsity, and what targets would need')
       .addOption(
         new Option('--target <name>', 'estimate for this target only').choices(listTargets()),
       )

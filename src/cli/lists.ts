@@ -17,29 +17,28 @@ interface List {
 }
 
 /** A command without arguments that prints rows. */
-function addList(program: Command, name: string, summary: string, list: () => List): void {
-  program
-    .command(name)
-    .summary(summary)
-    .option('--json', 'one JSON document on stdout')
-    .action((flags: Flags) => {
-      const { document, rows } = list();
-      if (flags.json) {
-        printJson(document);
-        return;
-      }
-      const header = Object.keys(rows[0] ?? {});
-      const cells = rows.map((row) => header.map((column) => String(row[column] ?? '')));
-      printResult(textTable(header, cells, { width: terminalColumns() }));
-    });
+function addList(blank: Command, list: () => List): void {
+  blank.option('--json', 'one JSON document on stdout').action((flags: Flags) => {
+    const { document, rows } = list();
+    if (flags.json) {
+      printJson(document);
+      return;
+    }
+    const header = Object.keys(rows[0] ?? {});
+    const cells = rows.map((row) => header.map((column) => String(row[column] ?? '')));
+    printResult(textTable(header, cells, { width: terminalColumns() }));
+  });
 }
 
-export function addLists(program: Command): void {
-  addList(program, 'targets', 'list the boards that bonsaic knows', () => {
+export function addTargets(blank: Command): void {
+  addList(blank, () => {
     const rows = targetRows();
     return { document: rows, rows };
   });
-  addList(program, 'operators', 'list the operators, their types and their kernels', operatorList);
+}
+
+export function addOperators(blank: Command): void {
+  addList(blank, operatorList);
 }
 
 /** By format; TFLite's names so far. */

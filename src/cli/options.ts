@@ -24,7 +24,8 @@ import type { CompileRequest, DeviceJob, Job, Outcome } from '../pipeline/types.
 import { type Budgets, budgetsOf } from '../report/budgets.js';
 import type { Report } from '../report/index.js';
 import { reportText } from '../report/text.js';
-import { optionNameOf, required } from './config.js';
+import { required } from './config.js';
+import { optionNameOf } from './defaults.js';
 import { conclude, makeProgress, note, terminalColumns } from './output.js';
 
 export function positive(text: string): number {

@@ -15,12 +15,8 @@ interface Flags {
   readonly json?: true;
 }
 
-export function addPorts(program: Command): void {
-  program
-    .command('ports')
-    .summary(
-      'list the serial ports and drives of boot loaders, the boards there, and the firmware on them',
-    )
+export function addPorts(blank: Command): void {
+  blank
     .option('--probe', 'ask every port, not only those whose USB ids may be a board')
     .option('--json', 'one JSON document on stdout')
     .action(async ({ probe, json }: Flags) => {

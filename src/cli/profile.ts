@@ -24,13 +24,11 @@ interface ProfileFlags extends Omit<DeviceFlags, 'port'> {
   readonly spread?: true;
 }
 
-export function addProfile(program: Command): void {
-  const command = withVectors(
-    program
-      .command('profile')
-      .argument('<dir>', 'a directory written by compile')
-      .summary('run on the device: outputs, cycles per layer, memory'),
-  ).option('--spread', 'boards of several --port share the vectors; without: each runs all');
+export function addProfile(blank: Command): void {
+  const command = withVectors(blank.argument('<dir>', 'a directory written by compile')).option(
+    '--spread',
+    'boards of several --port share the vectors; without: each runs all',
+  );
   withBudgets(withCompiler(withReport(withLabels(withDevice(command, repeatable)))), {
     measured: true,
     compiled: true,

@@ -14,7 +14,7 @@ import {
   withMaterials,
   withResult,
 } from './compression.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import { withCompileOptions, withTarget } from './options.js';
 
 type Settings = SettingsOf<'prune'>;
@@ -28,11 +28,9 @@ interface PruneFlags extends CompressionFlags {
   readonly epochs: number;
 }
 
-export function addPrune(program: Command): void {
-  const command = program
-    .command('prune')
+export function addPrune(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary('make an int8 model whose least weights are 0 (magnitude pruning, N:M), with training')
     .option(
       '--share <percent>',
       'of all weights together (default: 80, without a target)',

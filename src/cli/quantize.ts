@@ -4,7 +4,7 @@ import { calibrationMethods } from '../compress/quantize/calibrate.js';
 import { activationTypes, weightTypes } from '../compress/quantize/scheme.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
 import { type CompressionFlags, compressInto, withMaterials, withResult } from './compression.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import { withCompileOptions, withTarget } from './options.js';
 
 type Settings = SettingsOf<'quantize'>;
@@ -15,13 +15,9 @@ interface QuantizeFlags extends CompressionFlags {
   readonly weights: Settings['weights'];
 }
 
-export function addQuantize(program: Command): void {
-  const command = program
-    .command('quantize')
+export function addQuantize(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary(
-      'make an int8 or int16 model of a float one, from samples (post-training quantization, PTQ)',
-    )
     .addOption(
       new Option('--calibration <method>', 'how ranges of activations are chosen')
         .choices(['auto', ...calibrationMethods])

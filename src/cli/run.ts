@@ -10,7 +10,7 @@ import type { CompileRequest, Outcome } from '../pipeline/types.js';
 import { run } from '../pipeline.js';
 import { milliseconds, thousands } from '../report/text.js';
 import { prose } from '../report/text-table.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import {
   boardOf,
   type CompileFlags,
@@ -39,13 +39,8 @@ export interface RunFlags extends DeviceFlags, Omit<CompileFlags, 'xip'> {
   readonly force?: true;
 }
 
-export function addRun(program: Command): void {
-  const command = withVectors(
-    program
-      .command('run')
-      .argument('[model]', modelHelp)
-      .summary('compile, build, flash, run, verify and profile'),
-  )
+export function addRun(blank: Command): void {
+  const command = withVectors(blank.argument('[model]', modelHelp))
     .option('-o, --output <dir>', 'keep the generated project here')
     .option('--force', `with -o: ${forceHelp}`);
   const compiled = withLabels(withCompileOptions(withTarget(command, 'the simulated rp2040')));

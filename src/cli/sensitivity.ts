@@ -11,7 +11,7 @@ import {
   warn,
   withMaterials,
 } from './compression.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import { conclude, makeProgress, terminalColumns } from './output.js';
 
 interface SensitivityFlags extends CompressionFlags {
@@ -19,11 +19,9 @@ interface SensitivityFlags extends CompressionFlags {
   readonly shares?: readonly number[];
 }
 
-export function addSensitivity(program: Command): void {
-  const command = program
-    .command('sensitivity')
+export function addSensitivity(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary('what a float model loses where one layer is pruned, in a table and a plot')
     .option('--patterns <a,b,…>', patternForms, patterns, ['unstructured'])
     .option('--shares <a,b,…>', 'percent of the weights (default: 30,50,70,80,90,95)', shares);
   withMaterials(command).action(async (argument: string | undefined, flags: SensitivityFlags) => {

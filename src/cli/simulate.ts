@@ -8,11 +8,9 @@ import { onStop } from '../leaving.js';
 import { required } from './config.js';
 import { note } from './output.js';
 
-export function addSimulate(program: Command): void {
-  program
-    .command('simulate')
+export function addSimulate(blank: Command): void {
+  blank
     .argument('<target>', 'the board')
-    .summary('a simulated board in its boot loader on a pseudo-terminal, for any program')
     .addOption(
       required(
         new Option(

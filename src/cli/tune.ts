@@ -20,9 +20,8 @@ interface TuneFlags {
   readonly json?: true;
 }
 
-export function addTune(program: Command): void {
-  withCompiler(program.command('tune'))
-    .summary('measure the costs of kernels on a board; later compilations use them')
+export function addTune(blank: Command): void {
+  withCompiler(blank)
     .addOption(new Option('--target <name>', 'the board').choices(listTargets()))
     .option('--port <port>', 'sim (the simulated board), a serial port, or auto')
     .addOption(

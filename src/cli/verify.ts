@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { listTargets } from '../boards/target/index.js';
 import { type Sanitized, verify } from '../pipeline/verify.js';
 import { run } from '../pipeline.js';
-import { modelHelp, modelOf } from './config.js';
+import { modelHelp, modelOf } from './model-argument.js';
 import {
   concludeReport,
   deviceJobOf,
@@ -21,11 +21,9 @@ import type { RunFlags } from './run.js';
 
 type VerifyFlags = Omit<RunFlags, 'port'>;
 
-export function addVerify(program: Command): void {
-  const command = program
-    .command('verify')
+export function addVerify(blank: Command): void {
+  const command = blank
     .argument('[model]', modelHelp)
-    .summary('check the generated C on this machine, layer by layer, with sanitizers on')
     .description(
       'Checks the generated C on this machine, layer by layer, with sanitizers on. With --target ' +
         'it checks the kernels that this board would run: first here, with equivalent C for each ' +

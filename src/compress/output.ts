@@ -11,9 +11,8 @@ import {
 } from '../boards/build/folder.js';
 import type { FolderKind } from '../boards/build/replaceable.js';
 import { readSums, sumsFile } from '../boards/build/sums.js';
-import { usualConfig } from '../config.js';
 import { isUnfinished } from '../durable.js';
-import { makeFolders, removeEmpty } from '../files.js';
+import { makeFolders, removeEmpty, usualConfig } from '../files.js';
 import { journalFolder } from './journal.js';
 
 const modelFile = 'model.tflite';

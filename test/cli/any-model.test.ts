@@ -32,7 +32,7 @@ describe('command line: any model', () => {
     const output = join(directory, 'output');
     writeFileSync(model, bytes);
     const program = new Command().exitOverride();
-    addCompile(program);
+    addCompile(program.command('compile'));
     const said: string[] = [];
     const write = (text: string | Uint8Array) => said.push(String(text)) > 0;
     const { stdout, stderr } = process;

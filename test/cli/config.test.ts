@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Command, CommanderError, Option } from 'commander';
-import { modelOf, required, withConfig } from '../../src/cli/config.js';
+import { required, withConfig } from '../../src/cli/config.js';
+import { modelOf } from '../../src/cli/model-argument.js';
 import { readConfig } from '../../src/config.js';
 import { BonsaiError } from '../../src/errors.js';
 import { captureOutput } from '../support/command.js';
@@ -19,7 +20,10 @@ describe('bonsaic.json', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   /** What reaches the action of a command that takes a model, and of one that takes a directory. */
-  function flagsOf(args: readonly string[], contents: object): Record<string, unknown> {
+  async function flagsOf(
+    args: readonly string[],
+    contents: object,
+  ): Promise<Record<string, unknown>> {
     writeFileSync(config, JSON.stringify(contents));
     let seen: Record<string, unknown> = {};
     const program = withConfig(new Command().exitOverride());
@@ -44,7 +48,7 @@ describe('bonsaic.json', () => {
     });
     const { end } = captureOutput();
     try {
-      program.parse([...args, '--config', config], { from: 'user' });
+      await program.parseAsync([...args, '--config', config], { from: 'user' });
     } finally {
       end();
     }
@@ -79,8 +83,8 @@ describe('bonsaic.json', () => {
     ['what a command has no option for', ['list'], { target: 'host', port: 'sim' }, {}],
   ];
   for (const [edge, args, contents, expected] of rows) {
-    it(edge, () => {
-      const flags = JSON.stringify(flagsOf(args, contents));
+    it(edge, async () => {
+      const flags = JSON.stringify(await flagsOf(args, contents));
       const inFolder = (path: string) => join(directory, path);
       const wanted = JSON.stringify(expected).replace(/DIR\/([^"]*)/g, (_, path) => inFolder(path));
       expect(JSON.parse(flags)).to.deep.equal(JSON.parse(wanted));
@@ -103,12 +107,24 @@ describe('bonsaic.json', () => {
     });
   }
 
-  it('what neither gives is asked for', () => {
-    expect(() => flagsOf(['run', 'm'], {})).to.throw(CommanderError, '--target <name>');
-    expect(() => flagsOf(['run', '--target', 'host'], {})).to.throw(
-      BonsaiError,
-      "argument 'model'",
+  /** What `flagsOf` throws. */
+  const errorOf = (args: readonly string[], contents: object): Promise<unknown> =>
+    flagsOf(args, contents).then(
+      () => null,
+      (error: unknown) => error,
     );
+
+  it('what neither gives is asked for', async () => {
+    const target = await errorOf(['run', 'm'], {});
+    expect(target)
+      .to.be.instanceOf(CommanderError)
+      .with.property('message')
+      .that.includes('--target <name>');
+    const model = await errorOf(['run', '--target', 'host'], {});
+    expect(model)
+      .to.be.instanceOf(BonsaiError)
+      .with.property('message')
+      .that.includes("argument 'model'");
   });
 
   const wrong: [edge: string, text: string, says: RegExp][] = [
@@ -140,8 +156,11 @@ describe('bonsaic.json', () => {
     });
   }
 
-  it('refuses what an option of the command does not take', () => {
-    const contents = { target: 'host', cores: 'auto' };
-    expect(() => flagsOf(['run', 'm'], contents)).to.throw(BonsaiError, /"cores": auto/);
+  it('refuses what an option of the command does not take', async () => {
+    const error = await errorOf(['run', 'm'], { target: 'host', cores: 'auto' });
+    expect(error)
+      .to.be.instanceOf(BonsaiError)
+      .with.property('message')
+      .that.includes('"cores": auto');
   });
 });
