@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { mainGraph, type NodeView, viewOf } from '../../src/compiler/ir/graph.js';
 import type { Feature, Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
-import type { Kernel, KernelCall } from '../../src/compiler/kernels/variant.js';
+import { matched } from '../../src/compiler/kernels/calls.js';
+import type { Kernel, KernelCall, MatchedKernel } from '../../src/compiler/kernels/variant.js';
 import { alternativesOf, candidatesFor } from '../../src/compiler/plan/choose/candidates.js';
 import { type Implementation, wholeOf } from '../../src/compiler/plan/schedule/parts.js';
 import { InternalError } from '../../src/errors.js';
@@ -81,7 +82,8 @@ function weighed(
         },
         ...(passes === undefined ? {} : { weightPasses: passes }),
       };
-      return { ...wholeOf(view, context), kernel };
+      const own = matched('made/up', context.optimize, () => kernel) as MatchedKernel;
+      return { ...wholeOf(view, context), kernel: own };
     }),
   };
   const candidates = { view, implementations: [implementation], refused: [] };

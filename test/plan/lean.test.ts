@@ -5,10 +5,12 @@
 import { expect } from 'chai';
 import type { Graph, Node, NodeView, Tensor } from '../../src/compiler/ir/graph.js';
 import type { Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
+import { matched } from '../../src/compiler/kernels/calls.js';
 import type {
   Kernel,
   KernelCall,
   KernelContext,
+  MatchedKernel,
   Overlap,
 } from '../../src/compiler/kernels/variant.js';
 import { leanestKernels, packsNoWorse, packTrials } from '../../src/compiler/plan/arena/leanest.js';
@@ -186,7 +188,8 @@ function implementationOf(made: Made, view: NodeView, context: KernelContext): I
     work: () => ({ cycles: { count: made.cycles, cycles: 1 } }),
     calls: () => [...weights.map(call), ...(tables > 0 ? [table] : [])],
   };
-  const part = { view, context, inputBytes: [0], outputBytes: 0, kernel };
+  const own = matched(made.name, 'balanced', () => kernel) as MatchedKernel;
+  const part = { view, context, inputBytes: [0], outputBytes: 0, kernel: own };
   return { variant: { template: made.name, needs: [] }, parts: [part] };
 }
 

@@ -1,13 +1,9 @@
 /** Calls of kernels: which share a function, and which constants they share. */
 import { expect } from 'chai';
 import type { Optimize, TargetTraits } from '../../src/compiler/ir/op.js';
+import { callBytes, functionKey, withoutShared } from '../../src/compiler/kernels/calls.js';
 import type { KernelCall, Routine, Table } from '../../src/compiler/kernels/variant.js';
-import {
-  callBytes,
-  functionKey,
-  kernelContext,
-  withoutShared,
-} from '../../src/compiler/plan/schedule/lower.js';
+import { kernelContext } from '../../src/compiler/plan/schedule/lower.js';
 import { noFacts } from '../support/plan.js';
 
 const call: KernelCall = { inputs: [0], outputs: [0], flags: {}, numbers: {}, tables: {} };

@@ -10,7 +10,7 @@ import {
   viewOf,
 } from '../../src/compiler/ir/graph.js';
 import type { ChannelBounds, Facts } from '../../src/compiler/ir/op.js';
-import type { Kernel, Overlap } from '../../src/compiler/kernels/variant.js';
+import type { MatchedKernel, Overlap } from '../../src/compiler/kernels/variant.js';
 import { evaluateGraph } from '../../src/compiler/ops/evaluate.js';
 import { opOf } from '../../src/compiler/ops/index.js';
 import { candidatesFor, onTwoCores } from '../../src/compiler/plan/choose/candidates.js';
@@ -217,8 +217,8 @@ function implementationOf(...parts: readonly MadeUpPart[]): Implementation {
   return {
     variant: { template: 'made/up', needs: [] },
     parts: parts.map(({ inputs = [[0, 8]], outputBytes = 0, scratchBytes = 0, overlaps }): Part => {
-      const kernel: Kernel = {
-        ...{ scratchBytes, work: () => ({}), calls: () => [] },
+      const kernel: MatchedKernel = {
+        ...{ scratchBytes, work: () => ({}), calls: () => [], outlines: () => [] },
         ...(overlaps === undefined ? {} : { overlaps }),
       };
       const view: NodeView = {

@@ -4,7 +4,6 @@ import { analyse } from '../../compiler/analysis/index.js';
 import type { Shape, TensorData } from '../../compiler/ir/graph.js';
 import type { CountUnit, Optimize } from '../../compiler/ir/op.js';
 import { opOf } from '../../compiler/ops/index.js';
-import { callBytes } from '../../compiler/plan/schedule/lower.js';
 import type { Implementation } from '../../compiler/plan/schedule/parts.js';
 import { BonsaiError, InternalError } from '../../errors.js';
 import { findImage, flashableImage } from '../build/index.js';
@@ -144,6 +143,6 @@ function doneBy(
     macs: opOf(view.node).macs(view),
     outputs: view.outputs.map(({ shape }) => shape),
     work: Object.fromEntries(work.map(([term, { count }]) => [term, count])),
-    weightBytes: kernel.calls().reduce((sum, call) => sum + callBytes(call).weights, 0),
+    weightBytes: kernel.outlines().reduce((sum, { bytes }) => sum + bytes.weights, 0),
   };
 }

@@ -6,8 +6,8 @@
  */
 import { InternalError } from '../../errors.js';
 import { cNames } from '../ir/c-names.js';
+import { functionKey } from '../kernels/calls.js';
 import type { Flags, KernelCall, Table } from '../kernels/variant.js';
-import { functionKey } from '../plan/schedule/lower.js';
 import type { Optimize } from '../plan/types.js';
 import { ctypeBytes, ctypeOf, inC, integer, narrowest, wrap } from './c.js';
 import { expressionText } from './expression.js';

@@ -46,6 +46,7 @@ import { subtraction } from '../ops/sub.js';
 import { tile } from '../ops/tile.js';
 import { transpose } from '../ops/transpose.js';
 import { unpack } from '../ops/unpack.js';
+import { matched } from './calls.js';
 import { smladDepthwise, smladDepthwise3x3 } from './dsp/depthwise.js';
 import { smladDepthwiseTaps } from './dsp/depthwise-taps.js';
 import { smladFewChannels } from './dsp/few.js';
@@ -146,13 +147,12 @@ import { thumb1Planes, thumb1Row } from './thumb1/row.js';
 import { byteDots } from './thumb1/wide.js';
 import {
   answers,
-  type Kernel,
   type KernelContext,
   type Kernels,
   type KernelVariant,
   type Match,
   type MatchContext,
-  once,
+  type MatchedKernel,
   type VariantTraits,
 } from './variant.js';
 import { slidingDepthwise } from './xtensa/depthwise.js';
@@ -446,8 +446,8 @@ export function matchesOf(
     .flatMap((variant): Match[] => {
       let kernel = kernels.get(variant);
       if (kernel === undefined) {
-        kernel = variant.match(view, asked);
-        if (kernel !== null) kernel = { ...kernel, calls: once(kernel.calls) };
+        const match = () => variant.match(view, asked);
+        kernel = matched(variant.template, context.optimize, match);
         kernels.set(variant, kernel);
       }
       return kernel === null ? [] : [{ variant, kernel }];
@@ -457,7 +457,7 @@ export function matchesOf(
 /** The variants that a node was matched to, for targets that agree on what kernels depend on. */
 interface KnownMatches {
   readonly asked: MatchContext;
-  readonly kernels: Map<unknown, Kernel | null>;
+  readonly kernels: Map<unknown, MatchedKernel | null>;
 }
 
 /** By facts, which belong to a graph: the boards of `inspect` and `compare` ask for the same nodes. */

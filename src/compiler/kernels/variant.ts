@@ -260,10 +260,30 @@ export interface Kernels<A extends object = Attrs> {
   readonly variants: readonly KernelVariant<A>[];
 }
 
+/** Bytes of a call's constants. */
+export interface CallBytes {
+  /** Weights, as tables or as code. */
+  readonly weights: number;
+  /** Biases, multipliers, look-up tables. */
+  readonly tables: number;
+}
+
+/** What of a call decides between kernels. The call itself holds all weights. */
+export interface CallOutline {
+  readonly bytes: CallBytes;
+  /** Calls with the same key call one C function. */
+  readonly functionKey: string;
+}
+
+/** A kernel of which a plan may hold many: weights are laid out in `calls` alone, each time. */
+export interface MatchedKernel extends Kernel {
+  outlines(): readonly CallOutline[];
+}
+
 /** A variant, and its kernel for a node. */
 export interface Match {
   readonly variant: VariantTraits;
-  readonly kernel: Kernel;
+  readonly kernel: MatchedKernel;
 }
 
 /** Calls `make` when its value is first needed, and once only. */

@@ -1314,32 +1314,27 @@ BONSAI_SHARED BONSAI_FRAMELESS void rescale_sums(int8_t *y, const int32_t *sums,
 void model_conv2d_0_routine(const void *in, void *out, const void *args);
 void model_conv2d_1_routine(const void *in, void *out, const void *args);
 
-/// high_stage_lifted
-/* An output channel: weights are multiplied by 2^scale, sums begin at `start`; those above zero are
- * raised by `lift`, and `zero` is the index of the zero point. */
-struct high_stage_lifted {
-    int32_t start, multiplier, first, last, scale, shift, lift, zero;
+/// high_stage
+/* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
+struct high_stage {
+    int32_t start, multiplier, first, last, scale, shift;
 };
 
-/// read_stage_lifted
-static inline struct high_stage_lifted read_stage_lifted(const int32_t *stage)
+/// read_stage
+static inline struct high_stage read_stage(const int32_t *stage)
 {
-    return (struct high_stage_lifted){
+    return (struct high_stage){
         .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
         .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
-        .lift = stage[3], .zero = stage[4],
     };
 }
 
-/// high_output_lifted
+/// high_output
 /* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
  * first. */
-static inline int8_t high_output_lifted(int32_t sum, const struct high_stage_lifted *stage)
+static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
 {
-    if (sum >= 0)
-        sum += stage->lift;
     int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
-    index += stage->zero;
     if ((uint32_t)index > (uint32_t)stage->last)
         index = index < 0 ? 0 : stage->last;
     return (int8_t)(index + stage->first);
@@ -1481,26 +1476,26 @@ struct block_outputs {
 #define BONSAI_RV32
 #endif
 
-/// high_outputs_lifted
+/// high_outputs
 /* Outputs of one channel of n pixels, `step` bytes apart. */
-static inline void high_outputs_lifted(int8_t *y, int32_t step, const int32_t *sums,
-                                       const int32_t *constants, int32_t n)
+static inline void high_outputs(int8_t *y, int32_t step, const int32_t *sums,
+                                const int32_t *constants, int32_t n)
 {
-    const struct high_stage_lifted stage = read_stage_lifted(constants);
+    const struct high_stage stage = read_stage(constants);
     for (; n > 0; n--, y += step) {
         const int32_t scaled = (int32_t)((uint32_t)stage.start +
                                          ((uint32_t)*sums++ << stage.scale));
-        *y = high_output_lifted(scaled, &stage);
+        *y = high_output(scaled, &stage);
     }
 }
 
-/// sum_output_lifted
+/// sum_output
 /* The output of a sum; moves on to the next channel's constants. */
-static inline int8_t sum_output_lifted(uint32_t sum, const int32_t **constants)
+static inline int8_t sum_output(uint32_t sum, const int32_t **constants)
 {
-    const struct high_stage_lifted stage = read_stage_lifted(*constants);
-    *constants += 5;
-    return high_output_lifted((int32_t)((uint32_t)stage.start + (sum << stage.scale)), &stage);
+    const struct high_stage stage = read_stage(*constants);
+    *constants += 3;
+    return high_output((int32_t)((uint32_t)stage.start + (sum << stage.scale)), &stage);
 }
 
 /// model_fully_connected_0_routine

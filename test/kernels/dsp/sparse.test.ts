@@ -80,9 +80,13 @@ describe('streams of weights and distances', () => {
     fc.assert(
       fc.property(fc.array(channels, { maxLength: 5 }), forms, (all, loop) => {
         fc.pre(isWithinReach(4096, loop));
-        const entries = all.map(({ filter }) => entriesOf(filter, loop));
+        const rows = all.map(({ filter }) => Int8Array.from(filter));
+        const entries = rows.map((weights) => entriesOf(weights, loop));
         const words = streamOf(
-          all.map((channel, i) => ({ ...channel, entries: entries[i] ?? [] })),
+          all.map((channel, i) => ({
+            ...{ ...channel, weights: rows[i] ?? new Int8Array() },
+            entries: entries[i] ?? [],
+          })),
           loop,
         );
         expect(decode(words, loop)).to.deep.equal(all);
@@ -121,15 +125,7 @@ describe('blocks of weights that lie anywhere', () => {
   const loop = { tapBytes: 1, entry: 'pairs', stepEntries: 2, stepBytes: 44 } as const;
   for (const { edge, filter, taps } of blocks) {
     it(edge, () => {
-      const entries = entriesOf(filter, loop);
-      expect(entries.map(({ tap }) => tap)).to.deep.equal(taps);
-      const sums = filter.map(() => 0);
-      for (const { tap, weights } of entries) {
-        weights.forEach((weight, i) => {
-          sums[tap + i] = (sums[tap + i] as number) + weight;
-        });
-      }
-      expect(sums).to.deep.equal(filter);
+      expect(entriesOf(Int8Array.from(filter), loop)).to.deep.equal(taps);
     });
   }
 });

@@ -313,8 +313,8 @@ function channelsOf(
 ): readonly Channel[] {
   const weightAt = liveWeights(view, filters, finish);
   return finish.channels.map(({ start, constants }, channel) => {
-    const weights = columns.map((position) => weightAt(channel, position));
-    return { entries: entriesOf(weights, loop), start: start | 0, constants };
+    const weights = Int8Array.from(columns, (position) => weightAt(channel, position));
+    return { weights, entries: entriesOf(weights, loop), start: start | 0, constants };
   });
 }
 

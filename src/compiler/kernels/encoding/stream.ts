@@ -5,13 +5,6 @@
  */
 import { word } from '../dsp/words.js';
 
-/** Neighbouring weights that are not all zero. */
-export interface Entry {
-  /** Position of the first weight in the filter. */
-  readonly tap: number;
-  readonly weights: readonly number[];
-}
-
 /**
  * The kind of an entry in the stream. weight: a weight and the distance from the previous tap in
  * one word; bytes: four weights as bytes, and the distance; pairs: four weights as int16, 0 and 2,
@@ -41,7 +34,10 @@ const linkBytes = 8;
 const scale = 256;
 
 export interface Channel {
-  readonly entries: readonly Entry[];
+  /** In the order of the columns. */
+  readonly weights: Int8Array;
+  /** Of `weights` (entriesOf). */
+  readonly entries: readonly number[];
   /** Initial value of the sums. */
   readonly start: number;
   /** Constants of the output stage: the words after the last jump. */
@@ -63,57 +59,105 @@ export function isWithinReach(taps: number, { tapBytes, entry }: StreamLoop): bo
 }
 
 /**
- * The entries of a filter that are not all zero; for pairs, which begin anywhere, as few as
- * possible.
+ * The entries of a filter, neighbouring weights that are not all zero: the position of the first weight of
+ * each. Those of pairs, which begin anywhere, are as few as possible.
  */
-export function entriesOf(weights: readonly number[], { entry }: StreamLoop): Entry[] {
+export function entriesOf(weights: Int8Array, { entry }: StreamLoop): readonly number[] {
   const taps = entryTaps[entry];
-  const entries: Entry[] = [];
+  const entries: number[] = [];
   for (let i = 0; i < weights.length; ) {
     if (weights[i] === 0) {
       i += 1;
       continue;
     }
     const tap = entry === 'pairs' ? Math.min(i, weights.length - taps) : i - (i % taps);
-    // The previous entry holds the weights before i.
-    const own = (_: number, k: number) => (tap + k < i ? 0 : (weights[tap + k] ?? 0));
-    entries.push({ tap, weights: Array.from({ length: taps }, own) });
+    entries.push(tap);
     i = tap + taps;
   }
   return entries;
 }
 
+/** Words of an entry. */
+const entryLength: Readonly<Record<EntryKind, number>> = { weight: 1, bytes: 2, pairs: 3 };
+
 /** int32[]: channel after channel. */
 export function streamOf(channels: readonly Channel[], loop: StreamLoop): Int32Array {
-  return Int32Array.from(channels.flatMap((channel) => channelWords(channel, loop)));
+  const lengths = channels.map((channel) => channelLength(channel, loop));
+  const words = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let end = 0;
+  channels.forEach((channel, i) => {
+    const begin = end;
+    end += lengths[i] as number;
+    writeChannel(words.subarray(begin, end), channel, loop);
+  });
+  return words;
 }
 
-function channelWords({ entries, start, constants }: Channel, loop: StreamLoop): number[] {
-  const { tapBytes, entry, stepEntries, stepBytes } = loop;
-  const coded = entries.map(({ tap, weights }, i) => {
-    const from = entry === 'pairs' ? 0 : (entries[i - 1]?.tap ?? 0);
-    return entryWords(weights, (tap - from) * tapBytes, entry);
-  });
-  // Remaining places hold zero weights for the previous tap, or for the first one.
-  const none = entryWords(new Array<number>(entryTaps[entry]).fill(0), 0, entry);
-  while (coded.length < storedEntries(entries.length, loop)) coded.push(none);
-  const [first = none, ...others] = coded;
-  const runs: (typeof coded)[] = [];
-  for (let i = 0; i < others.length; i += unrolled * stepEntries) {
-    runs.push(others.slice(i, i + unrolled * stepEntries));
+/** Runs behind the first entry. */
+function runsOf(entries: number, loop: StreamLoop): number {
+  return Math.ceil((storedEntries(entries, loop) - 1) / (unrolled * loop.stepEntries));
+}
+
+function channelLength({ entries, constants }: Channel, loop: StreamLoop): number {
+  const links = 2 * Math.max(0, runsOf(entries.length, loop) - 1);
+  const stored = storedEntries(entries.length, loop) * entryLength[loop.entry];
+  return stored + 2 + links + 1 + constants.length;
+}
+
+/** The first entry, the start, the first jump; runs, a jump before each further one; 0, the constants. */
+function writeChannel(words: Int32Array, channel: Channel, loop: StreamLoop): void {
+  const { weights, entries, start, constants } = channel;
+  const { stepEntries, stepBytes } = loop;
+  const length = entryLength[loop.entry];
+  const stored = storedEntries(entries.length, loop);
+  const perRun = unrolled * stepEntries;
+  const stepsFrom = (first: number) => Math.min(perRun, stored - first) / stepEntries;
+  let at = 0;
+  for (let i = 0; i < stored; i += 1) {
+    if (i === 1) {
+      words[at] = start;
+      words[at + 1] = (unrolled - stepsFrom(1)) * stepBytes;
+      at += 2;
+    } else if (i > 1 && (i - 1) % perRun === 0) {
+      words[at] = -(linkBytes + stepsFrom(i) * stepBytes);
+      at += 2;
+    }
+    // Remaining places hold zero weights for the previous tap, or for the first one.
+    if (i < entries.length) writeEntry(words, at, weights, entries, i, loop);
+    at += length;
   }
-  const steps = (run: readonly unknown[]) => run.length / stepEntries;
-  const skipped = (unrolled - steps(runs[0] ?? [])) * stepBytes;
-  const linked = runs.flatMap((run, i) => {
-    const next = runs[i + 1];
-    return [...run.flat(), ...(next ? [-(linkBytes + steps(next) * stepBytes), 0] : [])];
-  });
-  return [...first, start, skipped, ...linked, 0, ...constants];
+  if (stored === 1) {
+    words[at] = start;
+    words[at + 1] = unrolled * stepBytes;
+    at += 2;
+  }
+  words.set(constants, at + 1);
 }
 
-function entryWords(weights: readonly number[], away: number, entry: EntryKind): readonly number[] {
-  const [a = 0, b = 0, c = 0, d = 0] = weights;
-  if (entry === 'weight') return [word(a * scale, away)];
-  if (entry === 'pairs') return [word(a * scale, c * scale), word(b * scale, d * scale), away];
-  return [(a & 255) | ((b & 255) << 8) | ((c & 255) << 16) | (d << 24), away];
+/** @param i the entry's index in `entries` */
+function writeEntry(
+  words: Int32Array,
+  at: number,
+  weights: Int8Array,
+  entries: readonly number[],
+  i: number,
+  { tapBytes, entry }: StreamLoop,
+): void {
+  const tap = entries[i] as number;
+  const previous = i === 0 ? 0 : (entries[i - 1] as number);
+  if (entry === 'weight') {
+    words[at] = word((weights[tap] as number) * scale, (tap - previous) * tapBytes);
+    return;
+  }
+  // The previous entry has the weights before its end.
+  const end = i === 0 ? 0 : previous + entryTaps[entry];
+  const own = (k: number) => (tap + k < end ? 0 : (weights[tap + k] ?? 0));
+  if (entry === 'pairs') {
+    words[at] = word(own(0) * scale, own(2) * scale);
+    words[at + 1] = word(own(1) * scale, own(3) * scale);
+    words[at + 2] = tap * tapBytes;
+  } else {
+    words[at] = (own(0) & 255) | ((own(1) & 255) << 8) | ((own(2) & 255) << 16) | (own(3) << 24);
+    words[at + 1] = (tap - previous) * tapBytes;
+  }
 }

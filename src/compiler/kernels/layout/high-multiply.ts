@@ -20,6 +20,7 @@ import type { ChannelBounds } from '../../ir/op.js';
 import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
 import { realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
+import { clamp } from '../../ops/arithmetic/quant.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 
 export interface HighMultiply {
@@ -72,7 +73,11 @@ export function highMultiply(
   for (const zero of [0, stage.zeroPoint - first]) {
     const isLifted = zero > 0 && zero < least.length;
     if (zero !== 0 && !isLifted) continue;
+    // Halves of a line with a step may have slopes that no whole line has.
+    const between = isLifted ? anySlope : slopesThrough(thresholds, stage.zeroPoint - first);
     for (const line of linesOf(stage, channel, thresholds, zero)) {
+      const slope = line.multiplier * 2 ** (line.scale - 32 - line.shift);
+      if (slope <= between.low || slope >= between.high) continue;
       const starts = startsOf(line, thresholds, zero);
       if (starts === null) continue;
       const [start, lift] = starts;
@@ -83,6 +88,34 @@ export function highMultiply(
     }
   }
   return null;
+}
+
+interface Slopes {
+  readonly low: number;
+  readonly high: number;
+}
+
+const anySlope: Slopes = { low: 0, high: Infinity };
+
+/**
+ * Bounds of the outputs per accumulator of a line through all thresholds, by those of three of them with each
+ * other: it is past every other threshold, and not past it one accumulator before.
+ *
+ * @param middle where TFLM's line has a step
+ */
+function slopesThrough({ least }: Thresholds, middle: number): Slopes {
+  let [low, high] = [0, Infinity];
+  for (const anchor of new Set([0, clamp(middle, 0, least.length - 1), least.length - 1])) {
+    for (let i = 0; i < least.length; i += 1) {
+      const outputs = Math.abs(i - anchor);
+      const accumulators = Math.abs((least[i] as number) - (least[anchor] as number));
+      if (outputs === 0) continue;
+      low = Math.max(low, outputs / (accumulators + 1));
+      if (accumulators > 1) high = Math.min(high, outputs / (accumulators - 1));
+    }
+  }
+  // Doubles round.
+  return { low: low * (1 - 2 ** -40), high: high * (1 + 2 ** -40) };
 }
 
 /** Slopes to try, steep enough for all bits of a product's upper half. */

@@ -1,11 +1,20 @@
+import { once } from '../variant.js';
+
 /** Text of a routine, with its size and its time. */
 export class RoutineText {
-  protected readonly lines: string[] = [];
+  private readonly lines: string[] = [];
   private labels = 0;
   /** Machine code so far. */
   bytes = 0;
   /** Cycles of the code so far, executed once. */
   cycles = 0;
+
+  /** @param isKept whether there is a text: size and time alone take a tenth of the memory */
+  constructor(protected readonly isKept: boolean) {}
+
+  protected line(text: string): void {
+    if (this.isKept) this.lines.push(text);
+  }
 
   /** Code that `text` emits is not executed on the main path, so `cycles` excludes it. */
   aside(text: () => void): void {
@@ -15,7 +24,7 @@ export class RoutineText {
   }
 
   comment(text: string): void {
-    this.lines.push(`    /* ${text} */`);
+    this.line(`    /* ${text} */`);
   }
 
   /** A number for a new label: branch to `${label}f` or `${label}b`. */
@@ -25,10 +34,26 @@ export class RoutineText {
   }
 
   place(label: number): void {
-    this.lines.push(`${label}:`);
+    this.line(`${label}:`);
   }
 
   get text(): string {
     return `${this.lines.join('\n')}\n`;
   }
+}
+
+/** A routine that `write` emits: counted now, written again for its text. */
+export function written<A extends RoutineText>(
+  make: (isKept: boolean) => A,
+  write: (assembly: A) => void,
+): { readonly bytes: number; readonly cycles: number; text(): string } {
+  const counted = make(false);
+  write(counted);
+  const { bytes, cycles } = counted;
+  const text = once(() => {
+    const kept = make(true);
+    write(kept);
+    return kept.text;
+  });
+  return { bytes, cycles, text };
 }

@@ -16,7 +16,7 @@ const short = new Set(['s0', 's1', 'a0', 'a1', 'a2', 'a3', 'a4', 'a5']);
 
 export class Assembly extends RoutineText {
   emit(name: string, ...operands: readonly (string | number)[]): void {
-    this.lines.push(`    ${name} ${operands.join(', ')}`);
+    if (this.isKept) this.line(`    ${name} ${operands.join(', ')}`);
     this.bytes += bytesOf(name, operands);
     this.cycles += 1;
   }

@@ -17,6 +17,7 @@ import {
 import { groupChannels, savingsOf } from '../routines/groups.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import { written } from '../routines/text.js';
 import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 import { requantize, type SummedChannel } from './requantize.js';
@@ -61,36 +62,37 @@ const reach = 2048;
  * for pixels 0 and 2; the word `second` words later holds those for pixels 1 and 3.
  */
 export function codeConvolution(coded: Coded, second: number): CodedRoutine {
-  const assembly = new Assembly();
-  assembly.enter();
-  assembly.emit('mv', outputs, 'a1');
-  assembly.emit('addi', pointer, 'a0', reach - 48);
-  const input = new Input(assembly);
   const { channels, taps } = coded;
   const groups = groupChannels(
     channels.map(({ weights }) => weights),
     registers.length,
     savings(),
   );
-  for (const members of groups) {
-    assembly.comment(`Output channels ${members.join(', ')}.`);
-    const group = members.map((at, position) => ({
-      ...(channels[at] as (typeof channels)[number]),
-      registers: registers[position] as (typeof registers)[number],
-      at,
-    }));
-    const runs = multiply(assembly, input, taps, second, group);
-    requantize(
-      assembly,
-      group.map((channel, i) => ({ ...channel, runs: runs[i] as number })),
-      outputs,
-    );
-    input.forget();
-  }
-  assembly.leave();
-  const { text, bytes, cycles } = assembly;
+  const write = (assembly: Assembly) => {
+    assembly.enter();
+    assembly.emit('mv', outputs, 'a1');
+    assembly.emit('addi', pointer, 'a0', reach - 48);
+    const input = new Input(assembly);
+    for (const members of groups) {
+      assembly.comment(`Output channels ${members.join(', ')}.`);
+      const group = members.map((at, position) => ({
+        ...(channels[at] as (typeof channels)[number]),
+        registers: registers[position] as (typeof registers)[number],
+        at,
+      }));
+      const runs = multiply(assembly, input, taps, second, group);
+      requantize(
+        assembly,
+        group.map((channel, i) => ({ ...channel, runs: runs[i] as number })),
+        outputs,
+      );
+      input.forget();
+    }
+    assembly.leave();
+  };
+  const { text, bytes, cycles } = written((isKept) => new Assembly(isKept), write);
   const twin = () => routineTwin(coded, second);
-  return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+  return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text()}`, bytes, cycles, twin };
 }
 
 /** The packed words; the last two that were loaded are in registers. */

@@ -35,10 +35,10 @@ export function rv32Depthwise<A extends AccumulationAttrs>(
   return {
     template: 'rv32/depthwise_conv2d',
     needs: ['mul32', 'rv32'],
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
       const { shape, filters, stage } = describe(view);
-      const multiplies = channelMultiplies(stage, facts.accumulator(view));
+      const multiplies = channelMultiplies(view, stage, context);
       if (multiplies === null) return null;
       return {
         scratchBytes: planeOf(shape).bytes,

@@ -70,12 +70,13 @@ function variantOf<A extends AccumulationAttrs>(
     template: layout.template,
     text: pairs.template,
     needs: ['mul32', 'rv32'],
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
+      const { facts } = context;
       const { filters, stage } = describe(view);
       const { channels, depth, position } = filters;
       if (channels < fewestChannels) return null;
-      const multiplies = channelMultiplies(stage, facts.accumulator(view));
+      const multiplies = channelMultiplies(view, stage, context);
       if (multiplies === null) return null;
       const weights = weightsOf(view);
       const range = facts.range(inputOf(view, 0));

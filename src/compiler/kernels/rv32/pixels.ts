@@ -123,12 +123,13 @@ function kernelOf(layout: Layout): ConvolutionVariants {
     needs: ['mul32', 'rv32'],
     addsResidual: true,
     skipsZeros: layout.skipsZeros,
-    match(view, { facts }) {
+    match(view, context) {
       if (!when(view)) return null;
+      const { facts } = context;
       const layer = describe(view);
       const { shape, filters, stage } = layer;
       if (!layout.fits(layer)) return null;
-      const multiplies = channelMultiplies(stage, facts.accumulator(view));
+      const multiplies = channelMultiplies(view, stage, context);
       if (multiplies === null || (layout === sparse && floatShare(multiplies) > 0)) return null;
       const stored = once(() =>
         layout.store(rowsOf(view, filters), inputRanges(view, facts, layer), layer),

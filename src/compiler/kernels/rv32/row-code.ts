@@ -8,6 +8,7 @@
  */
 import { type CodedRoutine, rowTwin } from '../routines/coded.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import { written } from '../routines/text.js';
 import { Assembly, calleeSaved } from './assembly.js';
 
 const [inputs, sums, input, product] = ['a0', 'a1', 't0', 't1'] as const;
@@ -38,22 +39,23 @@ const reach = 2048;
  * @param channels weights of each, one per input
  */
 export function codeRow(channels: readonly Int8Array[]): CodedRoutine {
-  const assembly = new Assembly();
-  const used = free.slice(0, channels.length).filter((one) => calleeSaved.includes(one));
-  assembly.enter(used);
-  const row = new Row(assembly);
-  for (let first = 0; first < channels.length; first += groupChannels) {
-    const group = channels.slice(first, first + groupChannels);
-    assembly.comment(`Output channels ${first} to ${first + group.length - 1}.`);
-    multiply(assembly, row, group);
-    group.forEach((_, i) => {
-      assembly.emit('sw', free[i] as string, `${4 * (first + i)}(${sums})`);
-    });
-  }
-  assembly.leave(used);
-  const { text, bytes, cycles } = assembly;
+  const write = (assembly: Assembly) => {
+    const used = free.slice(0, channels.length).filter((one) => calleeSaved.includes(one));
+    assembly.enter(used);
+    const row = new Row(assembly);
+    for (let first = 0; first < channels.length; first += groupChannels) {
+      const group = channels.slice(first, first + groupChannels);
+      assembly.comment(`Output channels ${first} to ${first + group.length - 1}.`);
+      multiply(assembly, row, group);
+      group.forEach((_, i) => {
+        assembly.emit('sw', free[i] as string, `${4 * (first + i)}(${sums})`);
+      });
+    }
+    assembly.leave(used);
+  };
+  const { text, bytes, cycles } = written((isKept) => new Assembly(isKept), write);
   const twin = () => rowTwin(channels);
-  return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+  return { isa: 'rv32', text: (symbol) => `${symbol}:\n${text()}`, bytes, cycles, twin };
 }
 
 /** The inputs, loaded one by one. */

@@ -10,8 +10,8 @@ export const rv32Row = rowKernel({
   traits: { template: 'rv32/row', needs: ['mul32', 'rv32'], skipsZeros: true },
   callChannels,
   code: codeRow,
-  stagesOf(view, { filters, stage }, { facts }) {
-    const multiplies = channelMultiplies(stage, facts.accumulator(view));
+  stagesOf(view, { filters, stage }, context) {
+    const multiplies = channelMultiplies(view, stage, context);
     if (multiplies === null) return null;
     const biases = biasesFor(view, filters, true);
     return partsOf(0, multiplies.length, callChannels).map(({ first, channels }) => {

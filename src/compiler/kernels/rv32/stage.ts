@@ -1,10 +1,12 @@
 /** The constants of output channels that are requantized by the upper half of a product. */
+
+import type { NodeView } from '../../ir/graph.js';
 import type { ChannelBounds } from '../../ir/op.js';
-import type { OutputStage } from '../../ops/arithmetic/accumulation.js';
+import type { AccumulationAttrs, OutputStage } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { floatMultiplier, isExactAsFloat } from '../../ops/arithmetic/float-scale.js';
 import { type HighMultiply, highMultiplies, highMultiply } from '../layout/high-multiply.js';
-import type { Table, WorkTerm } from '../variant.js';
+import type { MatchContext, Table, WorkTerm } from '../variant.js';
 
 /** A channel without such constants: XNNPACK's float32 scale, computed in integers. */
 interface FloatMultiply {
@@ -20,8 +22,16 @@ export type ChannelMultiply = HighMultiply | FloatMultiply;
 
 const isFloat = (multiply: ChannelMultiply): multiply is FloatMultiply => 'float' in multiply;
 
-/** The constants of every channel; null where one has none. */
+/** The constants of every channel of a layer; null where one has none. */
 export function channelMultiplies(
+  view: NodeView<AccumulationAttrs>,
+  stage: OutputStage,
+  { facts, shared }: MatchContext,
+): readonly ChannelMultiply[] | null {
+  return shared(multipliesOf, () => multipliesOf(stage, facts.accumulator(view)));
+}
+
+function multipliesOf(
   stage: OutputStage,
   bounds: ChannelBounds,
 ): readonly ChannelMultiply[] | null {

@@ -7,7 +7,7 @@ import { RoutineText } from '../routines/text.js';
 export class Assembly extends RoutineText {
   /** Instructions of one cycle and two bytes. */
   emit(...instructions: readonly string[]): void {
-    for (const instruction of instructions) this.lines.push(`    ${instruction}`);
+    for (const instruction of instructions) this.line(`    ${instruction}`);
     this.bytes += 2 * instructions.length;
     this.cycles += instructions.length;
   }
@@ -33,13 +33,14 @@ export class Assembly extends RoutineText {
 
   /** Words of a literal pool (numbers, or addresses by their labels), aligned to four bytes, with `label` before them. */
   pool(label: number, words: readonly (number | string)[]): void {
-    this.lines.push('    .balign 4', `${label}:`);
+    this.line('    .balign 4');
+    this.place(label);
     this.bytes = Math.ceil(this.bytes / 4) * 4 + 4 * words.length;
     for (let i = 0; i < words.length; i += 6) {
       const row = words
         .slice(i, i + 6)
         .map((word) => (typeof word === 'string' ? word : `0x${(word >>> 0).toString(16)}`));
-      this.lines.push(`    .word ${row.join(', ')}`);
+      this.line(`    .word ${row.join(', ')}`);
     }
   }
 }

@@ -21,6 +21,7 @@ import {
 import { groupChannels, savingsOf } from '../routines/groups.js';
 import type { SumRegisters } from '../routines/packed-sum.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
+import { written } from '../routines/text.js';
 import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 import { planLoads } from './loads.js';
@@ -55,36 +56,37 @@ export function codeConvolution(
   channels: readonly CodedChannel[],
   taps: readonly CodedTap[],
 ): CodedRoutine {
-  const assembly = new Assembly();
-  const blockSize = blockSizeOf(channels.length);
-  enter(assembly);
-  for (let origin = 0; origin < channels.length; origin += blockSize) {
-    if (origin > 0) moveOutputs(assembly, blockSize);
-    const block = channels.slice(origin, origin + blockSize);
-    const groups = groupChannels(
-      block.map(({ weights }) => weights),
-      registers.length,
-      savings(),
-    );
-    groups.forEach((members, i) => {
-      assembly.comment(`Output channels ${members.map((at) => origin + at).join(', ')}.`);
-      if (origin + i > 0) assembly.access(`ldr r0, [${inputSlot}]`);
-      const group = members.map((at, position) => ({
-        ...(block[at] as CodedChannel),
-        registers: registers[position] as SumRegisters,
-        at,
-      }));
-      const runs = multiply(assembly, taps, group);
-      requantize(
-        assembly,
-        group.map((channel, position) => ({ ...channel, runs: runs[position] as number })),
+  const write = (assembly: Assembly) => {
+    const blockSize = blockSizeOf(channels.length);
+    enter(assembly);
+    for (let origin = 0; origin < channels.length; origin += blockSize) {
+      if (origin > 0) moveOutputs(assembly, blockSize);
+      const block = channels.slice(origin, origin + blockSize);
+      const groups = groupChannels(
+        block.map(({ weights }) => weights),
+        registers.length,
+        savings(),
       );
-    });
-  }
-  leave(assembly);
-  const { text, bytes, cycles } = assembly;
+      groups.forEach((members, i) => {
+        assembly.comment(`Output channels ${members.map((at) => origin + at).join(', ')}.`);
+        if (origin + i > 0) assembly.access(`ldr r0, [${inputSlot}]`);
+        const group = members.map((at, position) => ({
+          ...(block[at] as CodedChannel),
+          registers: registers[position] as SumRegisters,
+          at,
+        }));
+        const runs = multiply(assembly, taps, group);
+        requantize(
+          assembly,
+          group.map((channel, position) => ({ ...channel, runs: runs[position] as number })),
+        );
+      });
+    }
+    leave(assembly);
+  };
+  const { text, bytes, cycles } = written((isKept) => new Assembly(isKept), write);
   const twin = () => routineTwin({ channels, taps }, null);
-  return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+  return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text()}`, bytes, cycles, twin };
 }
 
 /** Channels of a block: the fewest blocks, of about equal size, made of whole groups. */

@@ -13,6 +13,7 @@
  * all words, times their powers of two, P - 2^16 B is that of all a, modulo 2^32.
  */
 import { type CodedRoutine, rowTwin } from '../routines/coded.js';
+import { written } from '../routines/text.js';
 import { once } from '../variant.js';
 import { Assembly } from './assembly.js';
 
@@ -65,21 +66,23 @@ interface Layout {
 export function codePlanes(channels: readonly Int8Array[], inputs: number): CodedRoutine {
   const layout = layoutOf(channels, inputs);
   if (layout === null) throw new RangeError('planes that cannot be coded');
-  const assembly = new Assembly();
-  const table = assembly.newLabel();
-  enter(assembly, layout, table);
-  const inputsLeft = new Inputs(assembly);
-  layout.groups.forEach((group, index) => {
-    lookUp(assembly, layout, inputsLeft, { group, index });
-  });
-  loop(assembly, layout);
-  leave(assembly, layout);
+  let table = 0;
+  const write = (assembly: Assembly) => {
+    table = assembly.newLabel();
+    enter(assembly, layout, table);
+    const inputsLeft = new Inputs(assembly);
+    layout.groups.forEach((group, index) => {
+      lookUp(assembly, layout, inputsLeft, { group, index });
+    });
+    loop(assembly, layout);
+    leave(assembly, layout);
+  };
   const rows = layout.groups.reduce((sum, group) => sum + 2 ** group.inputs, 0);
-  const { text, cycles } = assembly;
-  const bytes = Math.ceil(assembly.bytes / wordBytes) * wordBytes + rows * layout.stride;
+  const { text, cycles, ...code } = written((isKept) => new Assembly(isKept), write);
+  const bytes = Math.ceil(code.bytes / wordBytes) * wordBytes + rows * layout.stride;
   const words = once(() => tableText(channels, layout));
   const twin = () => rowTwin(channels);
-  const all = (symbol: string) => `${symbol}:\n${text}    .balign 4\n${table}:\n${words()}`;
+  const all = (symbol: string) => `${symbol}:\n${text()}    .balign 4\n${table}:\n${words()}`;
   return { isa: 'thumb', text: all, bytes, cycles, twin };
 }
 

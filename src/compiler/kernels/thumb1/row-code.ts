@@ -9,6 +9,7 @@
 import { type CodedRoutine, rowTwin } from '../routines/coded.js';
 import { type Product, type ProductCycles, planProducts } from '../routines/products.js';
 import type { RowOutput } from '../routines/row.js';
+import { written } from '../routines/text.js';
 import { Assembly } from './assembly.js';
 import { storeOutputs } from './row-outputs.js';
 
@@ -41,22 +42,23 @@ export function codeRow(
   channels: readonly Int8Array[],
   outputs: readonly RowOutput[] | null = null,
 ): CodedRoutine {
-  const assembly = new Assembly();
-  assembly.access('push {r4-r7, lr}', 5);
-  assembly.emit('mov r12, r0', 'mov lr, r1');
-  for (let first = 0; first < channels.length; first += sums.length) {
-    const group = channels.slice(first, first + sums.length);
-    assembly.comment(`Output channels ${first} to ${first + group.length - 1}.`);
-    if (first > 0) assembly.emit('mov r0, r12');
-    multiply(assembly, group);
-    const used = sums.slice(0, group.length);
-    if (outputs === null) storeSums(assembly, used);
-    else storeOutputs(assembly, used, outputs.slice(first));
-  }
-  assembly.access('pop {r4-r7, pc}', 7);
-  const { text, bytes, cycles } = assembly;
+  const write = (assembly: Assembly) => {
+    assembly.access('push {r4-r7, lr}', 5);
+    assembly.emit('mov r12, r0', 'mov lr, r1');
+    for (let first = 0; first < channels.length; first += sums.length) {
+      const group = channels.slice(first, first + sums.length);
+      assembly.comment(`Output channels ${first} to ${first + group.length - 1}.`);
+      if (first > 0) assembly.emit('mov r0, r12');
+      multiply(assembly, group);
+      const used = sums.slice(0, group.length);
+      if (outputs === null) storeSums(assembly, used);
+      else storeOutputs(assembly, used, outputs.slice(first));
+    }
+    assembly.access('pop {r4-r7, pc}', 7);
+  };
+  const { text, bytes, cycles } = written((isKept) => new Assembly(isKept), write);
   const twin = () => rowTwin(channels, outputs);
-  return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text}`, bytes, cycles, twin };
+  return { isa: 'thumb', text: (symbol) => `${symbol}:\n${text()}`, bytes, cycles, twin };
 }
 
 function storeSums(assembly: Assembly, registers: readonly string[]): void {

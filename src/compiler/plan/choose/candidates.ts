@@ -5,9 +5,9 @@
 import { InternalError } from '../../../errors.js';
 import { zeroShare } from '../../analysis/sparsity.js';
 import { at, type NodeView } from '../../ir/graph.js';
+import { callBytes, withoutShared } from '../../kernels/calls.js';
 import { matchesOf } from '../../kernels/index.js';
-import type { KernelCall, KernelContext, Match } from '../../kernels/variant.js';
-import { callBytes, functionKey, withoutShared } from '../schedule/lower.js';
+import type { CallBytes, KernelContext, Match } from '../../kernels/variant.js';
 import { halvesOf, type Implementation, type Part, wholeOf } from '../schedule/parts.js';
 import { kernelBytesOf } from './code-size.js';
 import type { Alternative, CodeUnit, StepAlternatives } from './prices.js';
@@ -70,7 +70,7 @@ export function onTwoCores(candidates: Candidates, context: KernelContext): Cand
     );
     const [first, second] = parts;
     if (first === undefined || second === undefined) return [];
-    const isAlike = first.kernel.calls().length === second.kernel.calls().length;
+    const isAlike = first.kernel.outlines().length === second.kernel.outlines().length;
     return isAlike ? [{ variant, parts }] : [];
   };
   return {
@@ -111,13 +111,7 @@ function weigh(
   turns: number,
 ): Alternative {
   const { variant, parts } = implementation;
-  const calls = parts.map(({ kernel }) => kernel.calls());
-  const own = calls.map((all, part) =>
-    all.map((call, i) => {
-      const first = calls[0]?.[i];
-      return callBytes(part === 0 || first === undefined ? call : withoutShared(call, first));
-    }),
-  );
+  const own = bytesOf(parts);
   const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
   const ofStep = sum(own.flat().map(({ weights }) => weights));
   const passes = parts.map(({ kernel }) => kernel.weightPasses ?? 1);
@@ -127,7 +121,7 @@ function weigh(
     cycles: turns * (Math.max(...cycles) + (parts.length > 1 ? handOverCycles : 0)),
     flashBytes: sum(own.flat().map(({ weights, tables }) => weights + tables)),
     arenaBytes,
-    code: codeOf(variant.template, calls.flat(), context),
+    code: codeOf(implementation, context),
     // Both cores read flash through one cache and one bus, so they wait for each other's misses.
     pieces: (own[0] ?? []).map((_, i) => {
       const weights = own.map((all) => all[i]?.weights ?? 0);
@@ -140,14 +134,27 @@ function weigh(
   };
 }
 
+/** Of each part the bytes of its calls; of a second one without those that the first has. */
+function bytesOf(parts: readonly Part[]): readonly (readonly CallBytes[])[] {
+  const [first, second] = parts;
+  const ofFirst = first?.kernel.outlines().map(({ bytes }) => bytes) ?? [];
+  if (first === undefined || second === undefined) return [ofFirst];
+  const calls = first.kernel.calls();
+  const others = second.kernel.calls().map((call, i) => {
+    const twin = calls[i];
+    return callBytes(twin === undefined ? call : withoutShared(call, twin));
+  });
+  return [ofFirst, others];
+}
+
 /** The functions of a kernel's calls, and their approximate size on the target. */
 function codeOf(
-  template: string,
-  calls: readonly KernelCall[],
+  { variant, parts }: Implementation,
   { target, optimize }: KernelContext,
 ): readonly CodeUnit[] {
-  const bytes = kernelBytesOf(template, target, optimize);
-  const keys = new Set(calls.map((call) => functionKey(template, call, optimize)));
+  const bytes = kernelBytesOf(variant.template, target, optimize);
+  const outlines = parts.flatMap(({ kernel }) => kernel.outlines());
+  const keys = new Set(outlines.map(({ functionKey }) => functionKey));
   return [...keys].map((key) => ({ key, bytes }));
 }
 

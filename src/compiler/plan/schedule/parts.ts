@@ -8,7 +8,13 @@
 import { byteCount, type NodeView, type Tensor } from '../../ir/graph.js';
 import type { ChannelBounds, Facts } from '../../ir/op.js';
 import { halvesOfNode } from '../../kernels/halves.js';
-import type { Half, Kernel, KernelContext, Overlap, VariantTraits } from '../../kernels/variant.js';
+import type {
+  Half,
+  KernelContext,
+  MatchedKernel,
+  Overlap,
+  VariantTraits,
+} from '../../kernels/variant.js';
 import { aligned } from '../arena/arena.js';
 import { type KernelMemory, kernelMemory } from '../arena/lifetimes.js';
 
@@ -20,7 +26,7 @@ export interface Portion extends Omit<Half, 'firstChannel'> {
 
 /** A portion and the kernel that computes it. */
 export interface Part extends Portion {
-  readonly kernel: Kernel;
+  readonly kernel: MatchedKernel;
 }
 
 /** A kernel that computes all parts of a step. */

@@ -31,10 +31,10 @@ static void block_sums(const int8_t *w, const int32_t *x, int32_t *sums, int32_t
 }
 #endif
 
-#include "high_stage_lifted"
-#include "read_stage_lifted"
-#include "high_output_lifted"
-#include "high_outputs_lifted"
+#include "high_stage"
+#include "read_stage"
+#include "high_output"
+#include "high_outputs"
 
 /* The outputs of up to four channels of 6 pixels: sums as multiply_block has them, then as
  * high_output scales them. */
@@ -45,15 +45,15 @@ BONSAI_PLACE(block_outputs, step, 8);
 BONSAI_PLACE(block_outputs, constants, 12);
 
 BONSAI_NAKED void
-multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
-                                   __attribute__((unused)) const int32_t *x,
-                                   __attribute__((unused)) const struct block_outputs *to,
-                                   __attribute__((unused)) int32_t quads)
+multiply_block_outputs_6_16(__attribute__((unused)) const int8_t *w,
+                            __attribute__((unused)) const int32_t *x,
+                            __attribute__((unused)) const struct block_outputs *to,
+                            __attribute__((unused)) int32_t quads)
 {
     /* Several texts, since ISO C allows 4095 characters in one.
      *
      * First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
-     * first, last, scale, shift; a2: lift; ra: zero; t0: a sum. Behind the registers on the stack:
+     * first, last, scale, shift; t0: a sum. Behind the registers on the stack:
      * 52 the end of the channels, 56 the channel's first output. */
     __asm__("addi sp, sp, -64\n slli a3, a3, 4\n add a3, a3, a0\n sw ra, 48(sp)\n"
 "sw s0, 0(sp)\n sw s1, 4(sp)\n sw s2, 8(sp)\n sw s3, 12(sp)\n"
@@ -81,121 +81,121 @@ multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
     __asm__("lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n"
             "sw t0, 52(sp)\n sw a0, 56(sp)\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "slli t0, s0, 11\n srai t0, t0, 11\n sub s0, s0, t0\n srli s0, s0, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, s0, 11\n sub s1, s1, t0\n slli t0, s1, 10\n srai t0, t0, 10\n"
             "sub s1, s1, t0\n srai s1, s1, 11\n add s0, s0, s1\n"
-            "sll s0, s0, t5\n add s0, s0, t1\n bltz s0, 2f\n add s0, s0, a2\n 2: mulh s0, s0, t2\n"
-            "sra s0, s0, t6\n add s0, s0, ra\n bgeu t4, s0, 2f\n srai s0, s0, 31\n not s0, s0\n"
+            "sll s0, s0, t5\n add s0, s0, t1\n mulh s0, s0, t2\n sra s0, s0, t6\n"
+            "bgeu t4, s0, 2f\n srai s0, s0, 31\n not s0, s0\n"
             "and s0, s0, t4\n 2: add s0, s0, t3\n sb s0, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, s2, 11\n srai t0, t0, 11\n sub s2, s2, t0\n srli s2, s2, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, s2, 11\n sub s3, s3, t0\n slli t0, s3, 10\n srai t0, t0, 10\n"
             "sub s3, s3, t0\n srai s3, s3, 11\n add s2, s2, s3\n"
-            "sll s2, s2, t5\n add s2, s2, t1\n bltz s2, 2f\n add s2, s2, a2\n 2: mulh s2, s2, t2\n"
-            "sra s2, s2, t6\n add s2, s2, ra\n bgeu t4, s2, 2f\n srai s2, s2, 31\n not s2, s2\n"
+            "sll s2, s2, t5\n add s2, s2, t1\n mulh s2, s2, t2\n sra s2, s2, t6\n"
+            "bgeu t4, s2, 2f\n srai s2, s2, 31\n not s2, s2\n"
             "and s2, s2, t4\n 2: add s2, s2, t3\n sb s2, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"addi a1, a1, 12\n"
 "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
 "srli t5, t6, 16\n srli t6, t6, 24\n"
 "slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
 "sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
-"sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
-"sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
+"sll s4, s4, t5\n add s4, s4, t1\n mulh s4, s4, t2\n sra s4, s4, t6\n"
+"bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
 "and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s6, 11\n srai t0, t0, 11\n sub s6, s6, t0\n srli s6, s6, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s6, 11\n sub s7, s7, t0\n slli t0, s7, 10\n srai t0, t0, 10\n"
 "sub s7, s7, t0\n srai s7, s7, 11\n add s6, s6, s7\n"
-"sll s6, s6, t5\n add s6, s6, t1\n bltz s6, 2f\n add s6, s6, a2\n 2: mulh s6, s6, t2\n"
-"sra s6, s6, t6\n add s6, s6, ra\n bgeu t4, s6, 2f\n srai s6, s6, 31\n not s6, s6\n"
+"sll s6, s6, t5\n add s6, s6, t1\n mulh s6, s6, t2\n sra s6, s6, t6\n"
+"bgeu t4, s6, 2f\n srai s6, s6, 31\n not s6, s6\n"
 "and s6, s6, t4\n 2: add s6, s6, t3\n sb s6, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
 );
     __asm__("lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"addi a1, a1, 12\n"
 "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
 "srli t5, t6, 16\n srli t6, t6, 24\n"
 "slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
 "sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
-"sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
-"sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
+"sll s8, s8, t5\n add s8, s8, t1\n mulh s8, s8, t2\n sra s8, s8, t6\n"
+"bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
 "and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s10, 11\n srai t0, t0, 11\n sub s10, s10, t0\n srli s10, s10, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s10, 11\n sub s11, s11, t0\n slli t0, s11, 10\n srai t0, t0, 10\n"
 "sub s11, s11, t0\n srai s11, s11, 11\n add s10, s10, s11\n"
-"sll s10, s10, t5\n add s10, s10, t1\n bltz s10, 2f\n add s10, s10, a2\n 2: mulh s10, s10, t2\n"
-"sra s10, s10, t6\n add s10, s10, ra\n bgeu t4, s10, 2f\n srai s10, s10, 31\n not s10, s10\n"
+"sll s10, s10, t5\n add s10, s10, t1\n mulh s10, s10, t2\n sra s10, s10, t6\n"
+"bgeu t4, s10, 2f\n srai s10, s10, 31\n not s10, s10\n"
 "and s10, s10, t4\n 2: add s10, s10, t3\n sb s10, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
 
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "slli t0, a4, 11\n srai t0, t0, 11\n sub a4, a4, t0\n srli a4, a4, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, a4, 11\n sub a5, a5, t0\n slli t0, a5, 10\n srai t0, t0, 10\n"
             "sub a5, a5, t0\n srai a5, a5, 11\n add a4, a4, a5\n"
-            "sll a4, a4, t5\n add a4, a4, t1\n bltz a4, 2f\n add a4, a4, a2\n 2: mulh a4, a4, t2\n"
-            "sra a4, a4, t6\n add a4, a4, ra\n bgeu t4, a4, 2f\n srai a4, a4, 31\n not a4, a4\n"
+            "sll a4, a4, t5\n add a4, a4, t1\n mulh a4, a4, t2\n sra a4, a4, t6\n"
+            "bgeu t4, a4, 2f\n srai a4, a4, 31\n not a4, a4\n"
             "and a4, a4, t4\n 2: add a4, a4, t3\n sb a4, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, a6, 11\n srai t0, t0, 11\n sub a6, a6, t0\n srli a6, a6, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, a6, 11\n sub a7, a7, t0\n slli t0, a7, 10\n srai t0, t0, 10\n"
             "sub a7, a7, t0\n srai a7, a7, 11\n add a6, a6, a7\n"
-            "sll a6, a6, t5\n add a6, a6, t1\n bltz a6, 2f\n add a6, a6, a2\n 2: mulh a6, a6, t2\n"
-            "sra a6, a6, t6\n add a6, a6, ra\n bgeu t4, a6, 2f\n srai a6, a6, 31\n not a6, a6\n"
+            "sll a6, a6, t5\n add a6, a6, t1\n mulh a6, a6, t2\n sra a6, a6, t6\n"
+            "bgeu t4, a6, 2f\n srai a6, a6, 31\n not a6, a6\n"
             "and a6, a6, t4\n 2: add a6, a6, t3\n sb a6, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "3:\n"
@@ -206,14 +206,14 @@ multiply_block_outputs_6_16_lifted(__attribute__((unused)) const int8_t *w,
 );
 }
 #else
-static void multiply_block_outputs_6_16_lifted(const int8_t *w, const int32_t *x,
-                                               const struct block_outputs *to, int32_t quads)
+static void multiply_block_outputs_6_16(const int8_t *w, const int32_t *x,
+                                        const struct block_outputs *to, int32_t quads)
 {
     int32_t sums[4 * 6];
     block_sums(w, x, sums, quads, 16 / 4);
     const int32_t *constants = to->constants;
-    for (int32_t i = 0; to->y + i != to->end; i++, constants += 5)
-        high_outputs_lifted(to->y + i, to->step, sums + 6 * i, constants, 6);
+    for (int32_t i = 0; to->y + i != to->end; i++, constants += 3)
+        high_outputs(to->y + i, to->step, sums + 6 * i, constants, 6);
 }
 #endif
 
@@ -226,15 +226,15 @@ BONSAI_PLACE(block_outputs, step, 8);
 BONSAI_PLACE(block_outputs, constants, 12);
 
 BONSAI_NAKED void
-multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
-                                  __attribute__((unused)) const int32_t *x,
-                                  __attribute__((unused)) const struct block_outputs *to,
-                                  __attribute__((unused)) int32_t quads)
+multiply_block_outputs_3_8(__attribute__((unused)) const int8_t *w,
+                           __attribute__((unused)) const int32_t *x,
+                           __attribute__((unused)) const struct block_outputs *to,
+                           __attribute__((unused)) int32_t quads)
 {
     /* Several texts, since ISO C allows 4095 characters in one.
      *
      * First as in multiply_block; then a0: y; a1: constants; a3: step; t1 to t6: start, multiplier,
-     * first, last, scale, shift; a2: lift; ra: zero; t0: a sum. Behind the registers on the stack:
+     * first, last, scale, shift; t0: a sum. Behind the registers on the stack:
      * 52 the end of the channels, 56 the channel's first output. */
     __asm__("addi sp, sp, -64\n slli a3, a3, 4\n add a3, a3, a0\n sw ra, 48(sp)\n"
 "sw s0, 0(sp)\n sw s1, 4(sp)\n sw s2, 8(sp)\n sw s3, 12(sp)\n"
@@ -255,73 +255,73 @@ multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
     __asm__("lw a0, 0(a2)\n lw t0, 4(a2)\n lw a3, 8(a2)\n lw a1, 12(a2)\n"
             "sw t0, 52(sp)\n sw a0, 56(sp)\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "slli t0, s0, 11\n srai t0, t0, 11\n sub s0, s0, t0\n srli s0, s0, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, s0, 11\n sub s1, s1, t0\n slli t0, s1, 10\n srai t0, t0, 10\n"
             "sub s1, s1, t0\n srai s1, s1, 11\n add s0, s0, s1\n"
-            "sll s0, s0, t5\n add s0, s0, t1\n bltz s0, 2f\n add s0, s0, a2\n 2: mulh s0, s0, t2\n"
-            "sra s0, s0, t6\n add s0, s0, ra\n bgeu t4, s0, 2f\n srai s0, s0, 31\n not s0, s0\n"
+            "sll s0, s0, t5\n add s0, s0, t1\n mulh s0, s0, t2\n sra s0, s0, t6\n"
+            "bgeu t4, s0, 2f\n srai s0, s0, 31\n not s0, s0\n"
             "and s0, s0, t4\n 2: add s0, s0, t3\n sb s0, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"addi a1, a1, 12\n"
 "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
 "srli t5, t6, 16\n srli t6, t6, 24\n"
 "slli t0, s4, 11\n srai t0, t0, 11\n sub s4, s4, t0\n srli s4, s4, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s4, 11\n sub s5, s5, t0\n slli t0, s5, 10\n srai t0, t0, 10\n"
 "sub s5, s5, t0\n srai s5, s5, 11\n add s4, s4, s5\n"
-"sll s4, s4, t5\n add s4, s4, t1\n bltz s4, 2f\n add s4, s4, a2\n 2: mulh s4, s4, t2\n"
-"sra s4, s4, t6\n add s4, s4, ra\n bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
+"sll s4, s4, t5\n add s4, s4, t1\n mulh s4, s4, t2\n sra s4, s4, t6\n"
+"bgeu t4, s4, 2f\n srai s4, s4, 31\n not s4, s4\n"
 "and s4, s4, t4\n 2: add s4, s4, t3\n sb s4, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
 );
     __asm__("lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-"lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+"addi a1, a1, 12\n"
 "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
 "srli t5, t6, 16\n srli t6, t6, 24\n"
 "slli t0, s8, 11\n srai t0, t0, 11\n sub s8, s8, t0\n srli s8, s8, 21\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "slli t0, s8, 11\n sub s9, s9, t0\n slli t0, s9, 10\n srai t0, t0, 10\n"
 "sub s9, s9, t0\n srai s9, s9, 11\n add s8, s8, s9\n"
-"sll s8, s8, t5\n add s8, s8, t1\n bltz s8, 2f\n add s8, s8, a2\n 2: mulh s8, s8, t2\n"
-"sra s8, s8, t6\n add s8, s8, ra\n bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
+"sll s8, s8, t5\n add s8, s8, t1\n mulh s8, s8, t2\n sra s8, s8, t6\n"
+"bgeu t4, s8, 2f\n srai s8, s8, 31\n not s8, s8\n"
 "and s8, s8, t4\n 2: add s8, s8, t3\n sb s8, 0(a0)\n add a0, a0, a3\n"
-"sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-"sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+"sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+"bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
 "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
 "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
 
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "slli t0, a4, 11\n srai t0, t0, 11\n sub a4, a4, t0\n srli a4, a4, 21\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "slli t0, a4, 11\n sub a5, a5, t0\n slli t0, a5, 10\n srai t0, t0, 10\n"
             "sub a5, a5, t0\n srai a5, a5, 11\n add a4, a4, a5\n"
-            "sll a4, a4, t5\n add a4, a4, t1\n bltz a4, 2f\n add a4, a4, a2\n 2: mulh a4, a4, t2\n"
-            "sra a4, a4, t6\n add a4, a4, ra\n bgeu t4, a4, 2f\n srai a4, a4, 31\n not a4, a4\n"
+            "sll a4, a4, t5\n add a4, a4, t1\n mulh a4, a4, t2\n sra a4, a4, t6\n"
+            "bgeu t4, a4, 2f\n srai a4, a4, 31\n not a4, a4\n"
             "and a4, a4, t4\n 2: add a4, a4, t3\n sb a4, 0(a0)\n add a0, a0, a3\n"
-            "sll t0, t0, t5\n add t0, t0, t1\n bltz t0, 2f\n add t0, t0, a2\n 2: mulh t0, t0, t2\n"
-            "sra t0, t0, t6\n add t0, t0, ra\n bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
+            "sll t0, t0, t5\n add t0, t0, t1\n mulh t0, t0, t2\n sra t0, t0, t6\n"
+            "bgeu t4, t0, 2f\n srai t0, t0, 31\n not t0, t0\n"
             "and t0, t0, t4\n 2: add t0, t0, t3\n sb t0, 0(a0)\n add a0, a0, a3\n"
             "lw a0, 56(sp)\n lw t0, 52(sp)\n addi a0, a0, 1\n sw a0, 56(sp)\n beq a0, t0, 3f\n"
             "3:\n"
@@ -332,14 +332,14 @@ multiply_block_outputs_3_8_lifted(__attribute__((unused)) const int8_t *w,
 );
 }
 #else
-static void multiply_block_outputs_3_8_lifted(const int8_t *w, const int32_t *x,
-                                              const struct block_outputs *to, int32_t quads)
+static void multiply_block_outputs_3_8(const int8_t *w, const int32_t *x,
+                                       const struct block_outputs *to, int32_t quads)
 {
     int32_t sums[4 * 3];
     block_sums(w, x, sums, quads, 8 / 4);
     const int32_t *constants = to->constants;
-    for (int32_t i = 0; to->y + i != to->end; i++, constants += 5)
-        high_outputs_lifted(to->y + i, to->step, sums + 3 * i, constants, 3);
+    for (int32_t i = 0; to->y + i != to->end; i++, constants += 3)
+        high_outputs(to->y + i, to->step, sums + 3 * i, constants, 3);
 }
 #endif
 
@@ -410,10 +410,10 @@ static void conv2d_pixels_s8_rv32(const int8_t *in, int8_t *out, int8_t *scratch
             const int32_t end = c + 4 < channels ? c + 4 : channels;
             const struct block_outputs place = { to + c, to + end, channels, stage };
             if (count > 3)
-                multiply_block_outputs_6_16_lifted(w, packed, &place, quads);
+                multiply_block_outputs_6_16(w, packed, &place, quads);
             else
-                multiply_block_outputs_3_8_lifted(w, packed, &place, quads);
-            stage += 4 * 5;
+                multiply_block_outputs_3_8(w, packed, &place, quads);
+            stage += 4 * 3;
         }
         for (int32_t i = 0; n < count && i < n * channels; i++)
             out[i] = spare[i];
@@ -458,10 +458,10 @@ static void conv2d_pixels_s8_rv32_pointwise(const int8_t *in, int8_t *out, int8_
             const int32_t end = c + 4 < channels ? c + 4 : channels;
             const struct block_outputs place = { to + c, to + end, channels, stage };
             if (count > 3)
-                multiply_block_outputs_6_16_lifted(w, packed, &place, quads);
+                multiply_block_outputs_6_16(w, packed, &place, quads);
             else
-                multiply_block_outputs_3_8_lifted(w, packed, &place, quads);
-            stage += 4 * 5;
+                multiply_block_outputs_3_8(w, packed, &place, quads);
+            stage += 4 * 3;
         }
         for (int32_t i = 0; n < count && i < n * channels; i++)
             out[i] = spare[i];

@@ -20,8 +20,8 @@ static inline void copy_plane(int8_t *to, int32_t pitch, const int8_t *in, int32
     }
 }
 
-#include "high_stage_lifted"
-#include "read_stage_lifted"
+#include "high_stage"
+#include "read_stage"
 
 static inline uint32_t row_of_taps(const int8_t *x, const uint32_t *w)
 {
@@ -29,15 +29,14 @@ static inline uint32_t row_of_taps(const int8_t *x, const uint32_t *w)
     return (uint32_t)a * w[0] + (uint32_t)b * w[1] + (uint32_t)c * w[2];
 }
 
-#include "high_output_lifted"
+#include "high_output"
 
 /* A column of outputs of 3x3 windows, two rows apart: a row of pixels is loaded once. */
-static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t *out,
-                                          int32_t out_step, int32_t count, const int8_t *weights,
-                                          const int32_t *constants)
+static inline void slide_down_by_2(const int8_t *x, int32_t pitch, int8_t *out, int32_t out_step,
+                                   int32_t count, const int8_t *weights, const int32_t *constants)
 {
     enum { columns = 3 };
-    const struct high_stage_lifted stage = read_stage_lifted(constants);
+    const struct high_stage stage = read_stage(constants);
     const uint32_t start = (uint32_t)stage.start;
     /* Without a loop, so that they stay in registers. */
     const uint32_t unit = 1u << stage.scale;
@@ -57,7 +56,7 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
         x += pitch;
         sum += row_of_taps(x, w + 2 * columns);
         first = start + row_of_taps(x, w);
-        *out = high_output_lifted((int32_t)sum, &stage);
+        *out = high_output((int32_t)sum, &stage);
     }
 }
 
@@ -66,19 +65,6 @@ static inline void slide_down_by_2_lifted(const int8_t *x, int32_t pitch, int8_t
 struct plane_window {
     int32_t kernel_h, kernel_w, row, outputs, step, out_step;
 };
-
-/* An output channel: weights are multiplied by 2^scale, sums begin at `start`. */
-struct high_stage {
-    int32_t start, multiplier, first, last, scale, shift;
-};
-
-static inline struct high_stage read_stage(const int32_t *stage)
-{
-    return (struct high_stage){
-        .start = stage[0], .multiplier = stage[1], .first = (int8_t)stage[2],
-        .last = stage[2] >> 8 & 255, .scale = stage[2] >> 16 & 255, .shift = stage[2] >> 24,
-    };
-}
 
 /* sums[i] = a window times the plane, 4 windows, `step` bytes apart. */
 static inline void window_sums_4(int32_t *sums, const int8_t *x0, int32_t step,
@@ -161,16 +147,6 @@ static inline void window_sums_1(int32_t *sums, const int8_t *x0, int32_t step,
     sums[0] = s0;
 }
 
-/* The output of a scaled sum: the upper half of a product, shifted, counts outputs from the
- * first. */
-static inline int8_t high_output(int32_t sum, const struct high_stage *stage)
-{
-    int32_t index = (int32_t)((int64_t)sum * stage->multiplier >> 32) >> stage->shift;
-    if ((uint32_t)index > (uint32_t)stage->last)
-        index = index < 0 ? 0 : stage->last;
-    return (int8_t)(index + stage->first);
-}
-
 /* A line of outputs of any windows: four at a time, which share the weights. */
 static inline void walk_line(const int8_t *x, int8_t *out, const int8_t *weights,
                              const int32_t *constants, const struct plane_window *taps)
@@ -195,8 +171,7 @@ static inline void walk_line(const int8_t *x, int8_t *out, const int8_t *weights
 
 /* Channel by channel: its plane is copied with padding to scratch, weights stay in registers while
  * the window walks down a column of outputs. */
-static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_t *out,
-                                                         int8_t *scratch)
+static void depthwise_conv2d_s8_rv32_by_2_sliding(const int8_t *in, int8_t *out, int8_t *scratch)
 {
     const int32_t in_h = 9, in_w = 9, in_c = 3, in_zp = 3;
     const int32_t out_h = 5, out_w = 9, out_c = 3;
@@ -217,10 +192,10 @@ static void depthwise_conv2d_s8_rv32_by_2_lifted_sliding(const int8_t *in, int8_
             {
                 int8_t *to = out + c;
                 for (int32_t ox = 0; ox < out_w; ox++, to += out_c)
-                    slide_down_by_2_lifted(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h,
-                                           weights, stage);
+                    slide_down_by_2(scratch + ox * stride_w, pitch, to, out_w * out_c, out_h,
+                                    weights, stage);
                 weights += 9;
-                stage += 5;
+                stage += 3;
             }
         }
         in += in_h * in_w * in_c;
@@ -277,8 +252,7 @@ static void model_step(int8_t *arena, int32_t step)
      * 1,1,1,1
      * rv32/depthwise_conv2d, 1215 MAC: test */
     case 0:
-        depthwise_conv2d_s8_rv32_by_2_lifted_sliding(arena + 0x0000, arena + 0x00f4, arena +
-                                                     0x017c);
+        depthwise_conv2d_s8_rv32_by_2_sliding(arena + 0x0000, arena + 0x00f4, arena + 0x017c);
         break;
     /* depthwise_conv2d_1: "depthwise_conv2d_1"  s8 [1,5,9,3] -> [1,2,9,6]  3x3 stride 3x1 pad
      * 1,1,1,1 relu

@@ -1,9 +1,9 @@
 #include "BONSAI_FLASH"
 #include "BONSAI_SHARED"
-#include "high_stage_lifted"
-#include "read_stage_lifted"
-#include "high_output_lifted"
-#include "sum_output_lifted"
+#include "high_stage"
+#include "read_stage"
+#include "high_output"
+#include "sum_output"
 
 /* Eight output channels at a time, two in a word: packed sums of a run of taps a, of all taps s,
  * their upper lanes h. Each run has left 2^15 in the lower lane, so that the upper one is exact. */
@@ -153,9 +153,9 @@ static void fully_connected_s8_rv32(const int8_t *in, int8_t *out)
         for (int32_t i = 0; i < 4; i++) {
             const uint32_t high = (uint32_t)upper[i];
             if (first + 2 * i < channels)
-                *out++ = sum_output_lifted(packed[i] - (high << 16) - lower, &constants);
+                *out++ = sum_output(packed[i] - (high << 16) - lower, &constants);
             if (first + 2 * i + 1 < channels)
-                *out++ = sum_output_lifted(high, &constants);
+                *out++ = sum_output(high, &constants);
         }
     }
 }

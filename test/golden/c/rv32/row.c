@@ -1,10 +1,10 @@
 #include "BONSAI_FLASH"
 #include "BONSAI_SHARED, another 2"
 #include "model_fully_connected_0_routine"
-#include "high_stage_lifted"
-#include "read_stage_lifted"
-#include "high_output_lifted"
-#include "sum_output_lifted"
+#include "high_stage"
+#include "read_stage"
+#include "high_output"
+#include "sum_output"
 
 /* The routine, which is the nonzero weights as code, adds up each channel's products. */
 static void row_s8_rv32(const int8_t *in, int8_t *out)
@@ -15,7 +15,7 @@ static void row_s8_rv32(const int8_t *in, int8_t *out)
 
     model_fully_connected_0_routine(in, sums, 0);
     for (int32_t i = 0; i < channels; i++)
-        *out++ = sum_output_lifted((uint32_t)sums[i], &constants);
+        *out++ = sum_output((uint32_t)sums[i], &constants);
 }
 
 static void model_step(int8_t *arena, int32_t step)

@@ -13,10 +13,10 @@
 #include "BONSAI_NAKED"
 #include "lane_of"
 #include "lane_triple"
-#include "high_stage_lifted"
-#include "read_stage_lifted"
-#include "high_output_lifted"
-#include "high_outputs_lifted"
+#include "high_stage"
+#include "read_stage"
+#include "high_output"
+#include "high_outputs"
 
 /* The outputs of all channels of 6 pixels, three in two words (pack_triples), by nonzero weights
  * only. A channel has runs of entries, whose sums fit the lanes: a half word with the run's bytes
@@ -29,14 +29,13 @@ BONSAI_PLACE(block_outputs, step, 8);
 BONSAI_PLACE(block_outputs, constants, 12);
 
 BONSAI_NAKED void
-multiply_sparse_outputs_6_lifted(__attribute__((unused)) const int16_t *w,
-                                 __attribute__((unused)) const int32_t *x,
-                                 __attribute__((unused)) const struct block_outputs *to)
+multiply_sparse_outputs_6(__attribute__((unused)) const int16_t *w,
+                          __attribute__((unused)) const int32_t *x,
+                          __attribute__((unused)) const struct block_outputs *to)
 {
     /* s4: w; s5: its run's end; s6: x; a4: the tap; s7: the channel's first output; s8: behind the
      * last; s0 to s3: packed sums; s9 to s11, a5 to a7: sums; t3: the run's half word. Then a0: y;
-     * a1: constants; a3: step; t1 to t6: start, multiplier, first, last, scale, shift; a2: lift;
-     * ra: zero. */
+     * a1: constants; a3: step; t1 to t6: start, multiplier, first, last, scale, shift. */
     __asm__("addi sp, sp, -64\n sw ra, 48(sp)\n"
             "sw s0, 0(sp)\n sw s1, 4(sp)\n sw s2, 8(sp)\n sw s3, 12(sp)\n"
             "sw s4, 16(sp)\n sw s5, 20(sp)\n sw s6, 24(sp)\n sw s7, 28(sp)\n"
@@ -68,31 +67,27 @@ multiply_sparse_outputs_6_lifted(__attribute__((unused)) const int16_t *w,
             "sub s3, s3, t2\n srai s3, s3, 11\n add s2, s2, s3\n add a6, a6, s2\n"
             "andi t3, t3, 1\n bnez t3, 6b\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "mv a0, s7\n"
-            "sll s9, s9, t5\n add s9, s9, t1\n bltz s9, 2f\n add s9, s9, a2\n 2: mulh s9, s9, t2\n"
-            "sra s9, s9, t6\n add s9, s9, ra\n bgeu t4, s9, 2f\n srai s9, s9, 31\n not s9, s9\n"
+            "sll s9, s9, t5\n add s9, s9, t1\n mulh s9, s9, t2\n sra s9, s9, t6\n"
+            "bgeu t4, s9, 2f\n srai s9, s9, 31\n not s9, s9\n"
             "and s9, s9, t4\n 2: add s9, s9, t3\n sb s9, 0(a0)\n add a0, a0, a3\n"
-            "sll s10, s10, t5\n add s10, s10, t1\n bltz s10, 2f\n add s10, s10, a2\n"
-            "2: mulh s10, s10, t2\n"
-            "sra s10, s10, t6\n add s10, s10, ra\n bgeu t4, s10, 2f\n srai s10, s10, 31\n"
-            "not s10, s10\n"
+            "sll s10, s10, t5\n add s10, s10, t1\n mulh s10, s10, t2\n sra s10, s10, t6\n"
+            "bgeu t4, s10, 2f\n srai s10, s10, 31\n not s10, s10\n"
             "and s10, s10, t4\n 2: add s10, s10, t3\n sb s10, 0(a0)\n add a0, a0, a3\n"
-            "sll s11, s11, t5\n add s11, s11, t1\n bltz s11, 2f\n add s11, s11, a2\n"
-            "2: mulh s11, s11, t2\n"
-            "sra s11, s11, t6\n add s11, s11, ra\n bgeu t4, s11, 2f\n srai s11, s11, 31\n"
-            "not s11, s11\n"
+            "sll s11, s11, t5\n add s11, s11, t1\n mulh s11, s11, t2\n sra s11, s11, t6\n"
+            "bgeu t4, s11, 2f\n srai s11, s11, 31\n not s11, s11\n"
             "and s11, s11, t4\n 2: add s11, s11, t3\n sb s11, 0(a0)\n add a0, a0, a3\n"
-            "sll a5, a5, t5\n add a5, a5, t1\n bltz a5, 2f\n add a5, a5, a2\n 2: mulh a5, a5, t2\n"
-            "sra a5, a5, t6\n add a5, a5, ra\n bgeu t4, a5, 2f\n srai a5, a5, 31\n not a5, a5\n"
+            "sll a5, a5, t5\n add a5, a5, t1\n mulh a5, a5, t2\n sra a5, a5, t6\n"
+            "bgeu t4, a5, 2f\n srai a5, a5, 31\n not a5, a5\n"
             "and a5, a5, t4\n 2: add a5, a5, t3\n sb a5, 0(a0)\n add a0, a0, a3\n"
-            "sll a6, a6, t5\n add a6, a6, t1\n bltz a6, 2f\n add a6, a6, a2\n 2: mulh a6, a6, t2\n"
-            "sra a6, a6, t6\n add a6, a6, ra\n bgeu t4, a6, 2f\n srai a6, a6, 31\n not a6, a6\n"
+            "sll a6, a6, t5\n add a6, a6, t1\n mulh a6, a6, t2\n sra a6, a6, t6\n"
+            "bgeu t4, a6, 2f\n srai a6, a6, 31\n not a6, a6\n"
             "and a6, a6, t4\n 2: add a6, a6, t3\n sb a6, 0(a0)\n add a0, a0, a3\n"
-            "sll a7, a7, t5\n add a7, a7, t1\n bltz a7, 2f\n add a7, a7, a2\n 2: mulh a7, a7, t2\n"
-            "sra a7, a7, t6\n add a7, a7, ra\n bgeu t4, a7, 2f\n srai a7, a7, 31\n not a7, a7\n"
+            "sll a7, a7, t5\n add a7, a7, t1\n mulh a7, a7, t2\n sra a7, a7, t6\n"
+            "bgeu t4, a7, 2f\n srai a7, a7, 31\n not a7, a7\n"
             "and a7, a7, t4\n 2: add a7, a7, t3\n sb a7, 0(a0)\n add a0, a0, a3\n"
             "addi s7, s7, 1\n bne s7, s8, 5b\n"
             "lw s0, 0(sp)\n lw s1, 4(sp)\n lw s2, 8(sp)\n lw s3, 12(sp)\n"
@@ -102,11 +97,11 @@ multiply_sparse_outputs_6_lifted(__attribute__((unused)) const int16_t *w,
 );
 }
 #else
-static void multiply_sparse_outputs_6_lifted(const int16_t *w, const int32_t *x,
-                                             const struct block_outputs *to)
+static void multiply_sparse_outputs_6(const int16_t *w, const int32_t *x,
+                                      const struct block_outputs *to)
 {
     const int32_t *constants = to->constants;
-    for (int8_t *y = to->y; y != to->end; y++, constants += 5) {
+    for (int8_t *y = to->y; y != to->end; y++, constants += 3) {
         int32_t sums[6] = { 0 };
         const int32_t *tap = x;
         int32_t head;
@@ -125,7 +120,7 @@ static void multiply_sparse_outputs_6_lifted(const int16_t *w, const int32_t *x,
                     sums[i + j] += three[j];
             }
         } while ((head & 1) != 0);
-        high_outputs_lifted(y, to->step, sums, constants, 6);
+        high_outputs(y, to->step, sums, constants, 6);
     }
 }
 #endif
@@ -141,14 +136,13 @@ BONSAI_PLACE(block_outputs, step, 8);
 BONSAI_PLACE(block_outputs, constants, 12);
 
 BONSAI_NAKED void
-multiply_sparse_outputs_3_lifted(__attribute__((unused)) const int16_t *w,
-                                 __attribute__((unused)) const int32_t *x,
-                                 __attribute__((unused)) const struct block_outputs *to)
+multiply_sparse_outputs_3(__attribute__((unused)) const int16_t *w,
+                          __attribute__((unused)) const int32_t *x,
+                          __attribute__((unused)) const struct block_outputs *to)
 {
     /* s4: w; s5: its run's end; s6: x; a4: the tap; s7: the channel's first output; s8: behind the
      * last; s0, s1: packed sums; s9 to s11: sums; t3: the run's half word. Then a0: y; a1:
-     * constants; a3: step; t1 to t6: start, multiplier, first, last, scale, shift; a2: lift; ra:
-     * zero. */
+     * constants; a3: step; t1 to t6: start, multiplier, first, last, scale, shift. */
     __asm__("addi sp, sp, -64\n sw ra, 48(sp)\n"
             "sw s0, 0(sp)\n sw s1, 4(sp)\n sw s2, 8(sp)\n sw s3, 12(sp)\n"
             "sw s4, 16(sp)\n sw s5, 20(sp)\n sw s6, 24(sp)\n sw s7, 28(sp)\n"
@@ -171,22 +165,18 @@ multiply_sparse_outputs_3_lifted(__attribute__((unused)) const int16_t *w,
             "sub s1, s1, t2\n srai s1, s1, 11\n add s0, s0, s1\n add s10, s10, s0\n"
             "andi t3, t3, 1\n bnez t3, 6b\n"
             "lw t1, 0(a1)\n lw t2, 4(a1)\n lw t6, 8(a1)\n"
-            "lw a2, 12(a1)\n lw ra, 16(a1)\n addi a1, a1, 20\n"
+            "addi a1, a1, 12\n"
             "slli t3, t6, 24\n srai t3, t3, 24\n srli t4, t6, 8\n andi t4, t4, 255\n"
             "srli t5, t6, 16\n srli t6, t6, 24\n"
             "mv a0, s7\n"
-            "sll s9, s9, t5\n add s9, s9, t1\n bltz s9, 2f\n add s9, s9, a2\n 2: mulh s9, s9, t2\n"
-            "sra s9, s9, t6\n add s9, s9, ra\n bgeu t4, s9, 2f\n srai s9, s9, 31\n not s9, s9\n"
+            "sll s9, s9, t5\n add s9, s9, t1\n mulh s9, s9, t2\n sra s9, s9, t6\n"
+            "bgeu t4, s9, 2f\n srai s9, s9, 31\n not s9, s9\n"
             "and s9, s9, t4\n 2: add s9, s9, t3\n sb s9, 0(a0)\n add a0, a0, a3\n"
-            "sll s10, s10, t5\n add s10, s10, t1\n bltz s10, 2f\n add s10, s10, a2\n"
-            "2: mulh s10, s10, t2\n"
-            "sra s10, s10, t6\n add s10, s10, ra\n bgeu t4, s10, 2f\n srai s10, s10, 31\n"
-            "not s10, s10\n"
+            "sll s10, s10, t5\n add s10, s10, t1\n mulh s10, s10, t2\n sra s10, s10, t6\n"
+            "bgeu t4, s10, 2f\n srai s10, s10, 31\n not s10, s10\n"
             "and s10, s10, t4\n 2: add s10, s10, t3\n sb s10, 0(a0)\n add a0, a0, a3\n"
-            "sll s11, s11, t5\n add s11, s11, t1\n bltz s11, 2f\n add s11, s11, a2\n"
-            "2: mulh s11, s11, t2\n"
-            "sra s11, s11, t6\n add s11, s11, ra\n bgeu t4, s11, 2f\n srai s11, s11, 31\n"
-            "not s11, s11\n"
+            "sll s11, s11, t5\n add s11, s11, t1\n mulh s11, s11, t2\n sra s11, s11, t6\n"
+            "bgeu t4, s11, 2f\n srai s11, s11, 31\n not s11, s11\n"
             "and s11, s11, t4\n 2: add s11, s11, t3\n sb s11, 0(a0)\n add a0, a0, a3\n"
             "addi s7, s7, 1\n bne s7, s8, 5b\n"
             "lw s0, 0(sp)\n lw s1, 4(sp)\n lw s2, 8(sp)\n lw s3, 12(sp)\n"
@@ -196,11 +186,11 @@ multiply_sparse_outputs_3_lifted(__attribute__((unused)) const int16_t *w,
 );
 }
 #else
-static void multiply_sparse_outputs_3_lifted(const int16_t *w, const int32_t *x,
-                                             const struct block_outputs *to)
+static void multiply_sparse_outputs_3(const int16_t *w, const int32_t *x,
+                                      const struct block_outputs *to)
 {
     const int32_t *constants = to->constants;
-    for (int8_t *y = to->y; y != to->end; y++, constants += 5) {
+    for (int8_t *y = to->y; y != to->end; y++, constants += 3) {
         int32_t sums[3] = { 0 };
         const int32_t *tap = x;
         int32_t head;
@@ -219,7 +209,7 @@ static void multiply_sparse_outputs_3_lifted(const int16_t *w, const int32_t *x,
                     sums[i + j] += three[j];
             }
         } while ((head & 1) != 0);
-        high_outputs_lifted(y, to->step, sums, constants, 3);
+        high_outputs(y, to->step, sums, constants, 3);
     }
 }
 #endif
@@ -285,9 +275,9 @@ static void conv2d_pixels_s8_rv32(const int8_t *in, int8_t *out, int8_t *scratch
         int8_t *const to = n < count ? spare : out;
         const struct block_outputs place = { to, to + channels, channels, model_conv2d_0_stage };
         if (count > 3)
-            multiply_sparse_outputs_6_lifted(model_conv2d_0_weights, packed, &place);
+            multiply_sparse_outputs_6(model_conv2d_0_weights, packed, &place);
         else
-            multiply_sparse_outputs_3_lifted(model_conv2d_0_weights, packed, &place);
+            multiply_sparse_outputs_3(model_conv2d_0_weights, packed, &place);
         for (int32_t i = 0; n < count && i < n * channels; i++)
             out[i] = spare[i];
         out += n * channels;
@@ -325,9 +315,9 @@ static void conv2d_pixels_s8_rv32_pointwise(const int8_t *in, int8_t *out, int8_
         int8_t *const to = n < count ? spare : out;
         const struct block_outputs place = { to, to + channels, channels, model_conv2d_1_stage };
         if (count > 3)
-            multiply_sparse_outputs_6_lifted(model_conv2d_1_weights, packed, &place);
+            multiply_sparse_outputs_6(model_conv2d_1_weights, packed, &place);
         else
-            multiply_sparse_outputs_3_lifted(model_conv2d_1_weights, packed, &place);
+            multiply_sparse_outputs_3(model_conv2d_1_weights, packed, &place);
         for (int32_t i = 0; n < count && i < n * channels; i++)
             out[i] = spare[i];
         out += n * channels;
