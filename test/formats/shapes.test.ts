@@ -114,6 +114,20 @@ describe('--shape', () => {
     expect(outputs[0]).to.deep.equal(outputs[1]);
   });
 
+  it('is not needed where a tool that pads left the signature of before', () => {
+    // TFLM reads shapes alone.
+    const padded = changed((model, main) => {
+      Object.assign(at(main.tensors, 0), { shape: [1, 2, 2, 2], shapeSignature: [-1, 2, 2, 2] });
+      const ring = addConstant(model, main, 'ring', [4, 2], [0, 0, 1, 1, 1, 1, 0, 0]);
+      const stale = { shapeSignature: [-1, 2, 2, 2] };
+      const wide = main.tensors.push({ ...tensor('wide', 'int8', [1, 4, 4, 2]), ...stale }) - 1;
+      at(main.operators, 0).inputs[0] = wide;
+      main.operators.unshift({ ...operatorOf(model, 'PAD'), inputs: [0, ring], outputs: [wide] });
+    });
+    const graph = graphOf(padded);
+    expect(graph.tensors.find(({ name }) => name === 'wide')?.shape).to.deep.equal([1, 4, 4, 2]);
+  });
+
   it('is not needed where operators make other batches of a dynamic one', () => {
     // The file has 1 for the batch of SPACE_TO_BATCH_ND's output, which is 4.
     const batched = changed((model, main) => {

@@ -23,10 +23,11 @@ export interface InputShape {
  *   not take the shape
  */
 export function withShapes(
-  raw: RawModel,
+  file: RawModel,
   given: readonly InputShape[],
   names: readonly string[],
 ): RawModel {
+  const raw = { ...file, subgraphs: file.subgraphs.map(withoutStale) };
   const [main, ...others] = raw.subgraphs;
   if (main === undefined) return raw;
   if (given.length === 0) return withOwnShapes(raw, main);
@@ -51,6 +52,22 @@ export function withShapes(
     }
   });
   return inferred(shaped, main, others);
+}
+
+/**
+ * The subgraph without signatures that contradict the shapes beside them: tools that cut and pad tensors
+ * leave the old ones. TFLM reads shapes alone.
+ */
+function withoutStale(subgraph: RawSubgraph): RawSubgraph {
+  const agrees = ({ shape, shapeSignature }: RawTensor) =>
+    shapeSignature.length === shape.length &&
+    shapeSignature.every((extent, d) => extent < 0 || extent === shape[d]);
+  const tensors = subgraph.tensors.map((tensor) =>
+    tensor.shapeSignature.length === 0 || agrees(tensor)
+      ? tensor
+      : { ...tensor, shapeSignature: [] },
+  );
+  return { ...subgraph, tensors };
 }
 
 /**
