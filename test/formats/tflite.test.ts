@@ -339,6 +339,21 @@ describe('import: TFLite', () => {
     expect(attrs('tflite-portable')).to.deep.equal(['single', undefined, 'single', 'table']);
   });
 
+  it('integers without a scale are moved, and refused where a scale is read', () => {
+    const bare = (name: string) =>
+      changed((model, main) => {
+        const x = main.tensors.push(tensor('x', 'int8', [1, 6], 0, [])) - 1;
+        const y = main.tensors.push(tensor('y', 'int8', [1, 6], 0, [])) - 1;
+        const only = { ...operatorOf(model, name), inputs: [x], outputs: [y] };
+        main.operators.splice(0, main.operators.length, only);
+        main.inputs = [x];
+        main.outputs = [y];
+      });
+    const { tensors } = mainGraph(load(bare('CONCATENATION')));
+    expect(tensors.map(({ quant }) => quant?.scales)).to.deep.equal([[1], [1]]);
+    expect(() => load(bare('ABS'))).to.throw(/has no scale and zero point/);
+  });
+
   it('desktop TFLite scales sums of int16 in 64 bits where the bias has them', () => {
     const scaleOf = (rounding: RuntimeRounding, bias: 'int32' | 'int64' | null) => {
       const bytes = changed((model, main) => {

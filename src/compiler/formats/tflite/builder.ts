@@ -1,8 +1,9 @@
 /** Operators of a subgraph → nodes of a graph, one after the other. */
 import { BonsaiError } from '../../../errors.js';
 import { quantizedTypes } from '../../ir/dtypes.js';
-import type { Graph, Node, State, Tensor, TensorId } from '../../ir/graph.js';
+import type { Graph, Node, Quant, State, Tensor, TensorId } from '../../ir/graph.js';
 import type { RuntimeRounding } from '../../ir/rounding.js';
+import { isMoving } from '../../ops/index.js';
 import { mostTurns } from '../../ops/while.js';
 import { corrupt, decode, defaults } from '../flatbuffer.js';
 import { type Edges, innerEdges } from './edges.js';
@@ -46,6 +47,8 @@ export class GraphBuilder {
   private readonly delegated: typeof xnnpackAttrs;
   private readonly parameters: ReadonlyMap<number, typeof asWeights>;
   private readonly ids = new Map<number, TensorId>();
+  /** Integers to which the file gives no scale. */
+  private readonly bare = new Set<TensorId>();
   private readonly seen = new Map<number, Tensor>();
 
   constructor(
@@ -66,7 +69,9 @@ export class GraphBuilder {
   idOf(index: number): TensorId {
     const known = this.ids.get(index);
     if (known !== undefined) return known;
-    const id = this.tensors.push(quantized(this.tensorAt(index))) - 1;
+    const tensor = this.tensorAt(index);
+    const id = this.tensors.push(isBare(tensor) ? { ...tensor, quant: asIntegers } : tensor) - 1;
+    if (isBare(tensor)) this.bare.add(id);
     // Only now: a tensor that is refused has no place, and is refused again.
     this.ids.set(index, id);
     return id;
@@ -117,7 +122,7 @@ export class GraphBuilder {
     const delegated = this.delegated(name, foreign);
     const isDelegated = Object.keys(delegated).length > 0;
     const own = this.ownStates(operator, row, layer, where);
-    this.nodes.push({
+    const node: Node = {
       op: operatorOf(row, foreign),
       name: layer,
       inputs: [...own.map(({ tensor }) => tensor), ...this.operandsOf(operator, row, where)],
@@ -129,7 +134,10 @@ export class GraphBuilder {
       },
       ops: [index],
       fused: [],
-    });
+    };
+    // TFLM's kernels that read a scale have 0 for it, and give zeros.
+    if (!isMoving(node)) this.requireScales(node);
+    this.nodes.push(node);
   }
 
   /** The node of an IF or WHILE, with its graphs. */
@@ -171,6 +179,12 @@ export class GraphBuilder {
       builder.add(operator, index);
     }
     return builder.finish(ids);
+  }
+
+  /** @throws BonsaiError 'bad-quantization' where the file leaves out a scale */
+  private requireScales(node: Node): void {
+    const bare = [...node.inputs, ...node.outputs].find((id) => id !== null && this.bare.has(id));
+    if (bare != null) quantized({ ...(this.tensors[bare] as Tensor), quant: null });
   }
 
   /** A tensor without elements, as Keras's GRU splits off: a reader of it is refused. */
@@ -317,12 +331,16 @@ export function optionsOf(raw: RawModel, row: Row, operator: RawOperator, where:
   throw corrupt(raw.source, `${where} has the options of another operator`);
 }
 
+const isBare = ({ quant, dtype }: Tensor) => quant === null && quantizedTypes.includes(dtype);
+
 /** Refuses integer activations and weights without a scale. */
 function quantized(tensor: Tensor): Tensor {
-  const needsScale = quantizedTypes.includes(tensor.dtype);
-  if (!needsScale || tensor.quant !== null) return tensor;
+  if (!isBare(tensor)) return tensor;
   const where = `tensor ${tensor.source} "${tensor.name}"`;
   const message = `is ${tensor.dtype}, but has no scale and zero point`;
   const hint = 'quantize the model fully to int8 with a representative dataset';
   throw new BonsaiError('bad-quantization', where, message, hint);
 }
+
+/** Of integers that stand for themselves: TFLM has zeros, of which those that read no scale see nothing. */
+const asIntegers: Quant = { scales: [1], zeroPoints: [0], axis: null };
