@@ -1,14 +1,15 @@
 /**
  * What becomes of the .tflite files in other people's repositories; docs/operators.md has the table.
  *
- *     npx tsx bench/public-models.ts --python PYTHON [--rounding R] [--out FILE] NAME=DIR …
+ *     npx tsx bench/public-models.ts --python PYTHON [--rounding R] [--summary] [--out FILE] NAME=DIR …
  *
  * DIR is a checkout of the repository NAME at the commit in the table (`git archive` of it will do).
  * PYTHON has the packages tflite-micro and tensorflow-cpu (or ai-edge-litert). Each file below 4 MiB
  * is compiled for this machine; one that compiles runs on random inputs, in order, and its outputs are
  * compared with TFLM's, or, where TFLM lacks an operator, with the desktop interpreter's without
  * delegates. With another --rounding they are compared with that runtime alone. Prints the
- * table and the counts; --out writes the outcome of every file as JSON.
+ * table and the counts, with --summary a row for each repository: how many files TFLM runs, and what
+ * becomes of these; --out writes the outcome of every file as JSON.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -123,6 +124,35 @@ interface Found {
   readonly repository: string;
   readonly path: string;
   readonly outcome: Outcome;
+  /** Whether TFLM runs it; asked for with --summary. */
+  readonly isRun: boolean;
+}
+
+function runsInTflm(bytes: Uint8Array, path: string, python: string): boolean {
+  try {
+    const ports = portsOf(bytes, path);
+    const inputs = ports.inputs.map((port, i) => rawBytes(randomElements(port, i)));
+    const jobs = [{ file: bytes, inputs, outputs: ports.outputs.length }];
+    return typeof runtimeOutputs(python, 'tflm', jobs)[0] !== 'string';
+  } catch {
+    return false;
+  }
+}
+
+/** One row for each repository: files, those that TFLM runs, the exact ones of these, and the others by outcome. */
+function summaryOf(all: readonly Found[]): readonly string[] {
+  const repositories = new Set(all.map(({ repository }) => repository));
+  return [...repositories].map((repository) => {
+    const files = all.filter((found) => found.repository === repository);
+    const run = files.filter(({ isRun }) => isRun);
+    const exact = run.filter(({ outcome }) => outcome === 'exact');
+    const others = countsOf(run.filter(({ outcome }) => outcome !== 'exact')).map((text) =>
+      text.trim(),
+    );
+    const share = run.length === 0 ? '' : ` (${((100 * exact.length) / run.length).toFixed(1)} %)`;
+    const cells = [repository, files.length, run.length, `${exact.length}${share}`];
+    return `| ${cells.join(' | ')} | ${others.join('; ')} |`;
+  });
 }
 
 /** One row for the files of a folder with the same outcome. */
@@ -154,6 +184,7 @@ const { values, positionals } = parseArgs({
     python: { type: 'string', default: 'python3' },
     rounding: { type: 'string', default: 'tflm' },
     out: { type: 'string' },
+    summary: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
@@ -165,10 +196,16 @@ const all = positionals.flatMap((argument): Found[] => {
     const bytes = readFileSync(join(directory, path));
     const outcome = outcomeOf(bytes, path, values.python, rounding);
     console.error(`${repository} ${path}: ${outcome}`);
-    return { repository, path, outcome };
+    const isRun = values.summary && (outcome === 'exact' || runsInTflm(bytes, path, values.python));
+    return { repository, path, outcome, isRun };
   });
 });
 if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(all, null, 1));
-console.log('| repository | files | outcome |\n|---|---|---|');
-console.log(tableOf(all).join('\n'));
-console.log(countsOf(all).join('\n'));
+if (values.summary) {
+  console.log('| repository | files | TFLM runs | exact | others |\n|---|--:|--:|--:|---|');
+  console.log(summaryOf(all).join('\n'));
+} else {
+  console.log('| repository | files | outcome |\n|---|---|---|');
+  console.log(tableOf(all).join('\n'));
+  console.log(countsOf(all).join('\n'));
+}
