@@ -7,7 +7,7 @@ const one = (form: KernelForm, kernel: string, count: number, bytes: number, cor
   ...{ form, kernel, count, bytes, cores, arenaBytes: 500 },
 });
 const inArena = (arenaBytes: number, of: KernelEstimate) => ({ ...of, arenaBytes });
-const rest = { imageBytes: 9000, share: 1 };
+const rest = { imageBytes: 9000, share: 1, withMoreFlash: null };
 const free: Decision = {
   ...{ unit: 'cycles', flashPrice: 0, arenaPrice: 0, reason: '--optimize speed', ...rest },
   ...{ arenaBytes: 500, arenaRoomBytes: 800, isShortOfRam: false },

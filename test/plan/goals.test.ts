@@ -1,6 +1,7 @@
 /** What budgets of time and zeros do to the choice: costs made up, the right choice worked out by hand. */
 import { expect } from 'chai';
-import { chosenOf as choose, stepOf as step } from '../support/choice.js';
+import type { Optimize } from '../../src/compiler/ir/op.js';
+import { chosenOf as choose, noLimits, stepOf as step } from '../support/choice.js';
 
 describe('plan: a budget of time', () => {
   // A byte of 100 is worth 0.2 · 1000 / 100 = 2 cycles; quick saves 1.5 a byte, hasty 0.5. With the
@@ -128,7 +129,7 @@ describe('plan: kernels for zeros that make the image larger', () => {
     // 1000 / 0.9 = 1111 bytes with all channels, 1000 / 0.92 = 1087.
     const cycles = () => Infinity;
     const allow = (liveShare: number) =>
-      choose(steps, 'balanced', { source: { liveShare, cycles } });
+      choose(steps, 'balanced', { source: { macs: 0, liveShare, cycles } });
     expect(allow(0.9).kernels).to.deep.equal(['sparse']);
     expect(allow(0.92).kernels).to.deep.equal(['dense']);
   });
@@ -139,7 +140,7 @@ describe('plan: kernels for zeros that make the image larger', () => {
   ];
   for (const [edge, cycles, kernel] of beside) {
     it(`beside --faithful, ${edge}`, () => {
-      const source = { liveShare: 1, cycles: () => cycles };
+      const source = { macs: 0, liveShare: 1, cycles: () => cycles };
       expect(choose(pruned, 'balanced', { source }).kernels).to.deep.equal([kernel]);
     });
   }
@@ -192,4 +193,79 @@ describe('plan: the arena with --optimize size', () => {
       expect(kernels).to.deep.equal([kernel]);
     });
   }
+});
+
+describe('plan: bounds that a goal sets itself', () => {
+  // In bytes and cycles: size takes the smallest, balanced pays 2 cycles for a byte.
+  const steps = [
+    step(
+      { name: 'lean', cycles: 4000, flash: 100 },
+      { name: 'quick', cycles: 1900, flash: 2000 },
+      { name: 'hasty', cycles: 1000, flash: 4000 },
+    ),
+  ];
+  const rows: [edge: string, Optimize, interpreterCycles: number, kernel: string][] = [
+    ['nothing is known of an interpreter', 'size', Infinity, 'lean'],
+    ['size is as fast as it, less a twentieth', 'size', 4211, 'lean'],
+    ['and no slower', 'size', 4210, 'quick'],
+    ['no further than it must', 'size', 2001, 'quick'],
+    ['to the fastest', 'size', 1999, 'hasty'],
+    ['where that is slower too, the goal decides', 'size', 1000, 'lean'],
+    ['balanced is twice as fast', 'balanced', 8422, 'lean'],
+    ['and no slower', 'balanced', 8420, 'quick'],
+    ['speed has nothing to give', 'speed', 900, 'hasty'],
+  ];
+  for (const [edge, optimize, interpreterCycles, kernel] of rows) {
+    it(`an interpreter's time: ${edge}`, () => {
+      const { kernels, decision } = choose(steps, optimize, { interpreterCycles });
+      expect(kernels).to.deep.equal([kernel]);
+      const isBound = kernel !== (optimize === 'speed' ? 'hasty' : 'lean');
+      const bound = isBound ? ', in less time than an interpreter' : '';
+      expect(decision.reason).to.equal(`--optimize ${optimize}${bound}`);
+      expect(decision.share, 'no budget of the user').to.equal(1);
+    });
+  }
+
+  it('an interpreter’s time gives way to a budget of flash', () => {
+    const room = { interpreterCycles: 2500, flashBytes: 1999, mostFlashBytes: 1999 };
+    expect(choose(steps, 'size', room).kernels).to.deep.equal(['lean']);
+  });
+
+  it('an interpreter’s time buys copies of weights', () => {
+    const one = [step({ name: 'lean', cycles: 1000, flash: 100, pieces: [[100, 500]] })];
+    const copies = (interpreterCycles: number) => {
+      const more = { ...noLimits, interpreterCycles, copyBytes: () => 100 };
+      const room = { interpreterCycles, copyBytes: () => 50, withMoreCopies: more };
+      return choose(one, 'size', room).regions;
+    };
+    expect(copies(1579)).to.deep.equal(['flash']);
+    expect(copies(1578)).to.deep.equal(['sram']);
+  });
+
+  const flash: [edge: string, usual: number, most: number, kernel: string, more: number | null][] =
+    [
+      ['all that it wants is left', 4000, 5333, 'hasty', null],
+      ['a byte less: what fits', 3999, 5332, 'quick', 1000 / 1900],
+      ['what balanced takes, which leaves none', 99, 132, 'lean', null],
+    ];
+  for (const [edge, usualFlashBytes, mostFlashBytes, kernel, more] of flash) {
+    it(`flash that speed leaves free: ${edge}`, () => {
+      const room = { usualFlashBytes, mostFlashBytes, flashBytes: mostFlashBytes };
+      const { kernels, decision } = choose(steps, 'speed', room);
+      expect(kernels).to.deep.equal([kernel]);
+      expect(decision.withMoreFlash?.timeShare ?? null).to.equal(more);
+    });
+  }
+
+  it('flash beyond a budget is told where it gains 3 %', () => {
+    const at = (cycles: number) => {
+      const one = [
+        step({ name: 'lean', cycles: 1000, flash: 100 }, { name: 'quick', cycles, flash: 101 }),
+      ];
+      const room = { flashBytes: 100, mostFlashBytes: 1000 };
+      return choose(one, 'balanced', room).decision.withMoreFlash;
+    };
+    expect(at(970)).to.deep.equal({ imageBytes: 101, timeShare: 0.97 });
+    expect(at(971)).to.equal(null);
+  });
 });

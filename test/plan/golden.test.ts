@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadTarget } from '../../src/boards/target/index.js';
-import { analyse } from '../../src/compiler/analysis/index.js';
+import { analyse, modelSize } from '../../src/compiler/analysis/index.js';
 import { mainGraph } from '../../src/compiler/ir/graph.js';
 import { makePlan } from '../../src/compiler/plan/index.js';
 import { printPlan } from '../../src/compiler/plan/print.js';
@@ -25,15 +25,17 @@ const targets = ['rp2040', 'esp32c3', 'stm32f405', 'mps3-an547'];
 describe('golden plans', () => {
   for (const model of models) {
     const name = basename(model, '.tflite');
-    let module: ReturnType<typeof load>['module'] | undefined;
+    let loaded: ReturnType<typeof load> | undefined;
     for (const target of targets) {
       it(`${name} on ${target}`, function () {
         const path = `${root}${model}`;
         if (!existsSync(path)) skip(this, 'the shared models are not here');
         const options = { ...defaults, faithful: false };
-        module ??= load({ bytes: readFileSync(path), path, options }).module;
+        loaded ??= load({ bytes: readFileSync(path), path, options });
+        const { source, module } = loaded;
         const facts = analyse(mainGraph(module));
-        const { plan } = makePlan(module, facts, loadTarget(target), options);
+        const size = modelSize(mainGraph(source));
+        const { plan } = makePlan(module, facts, loadTarget(target), options, size);
         expectGolden(printPlan(plan), `plans/${target}/${name}.txt`);
       });
     }

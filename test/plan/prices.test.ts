@@ -419,12 +419,22 @@ describe('plan: the price of flash', () => {
     });
   }
 
-  it('speed pays anything', () => {
-    const steps = [
-      stepOf({ name: 'lean', cycles: 1001, flash: 1 }, { name: 'quick', cycles: 1000, flash: 1e9 }),
-    ];
-    expect(chosenOf(steps, 'speed').kernels).to.deep.equal(['quick']);
-  });
+  // 3 % less time is worth twice the image, and 3 % of 3 % less twice that.
+  const doubled: [edge: string, flash: number, cycles: number, kernel: string][] = [
+    ['speed: twice the image for 3.1 %', 2000, 969, 'quick'],
+    ['but not for 2.9', 2000, 971, 'lean'],
+    ['four times the image for 6 %', 4000, 940, 'quick'],
+    ['but not for 5.8', 4000, 942, 'lean'],
+    ['a thousandth of it for a ten-thousandth', 1001, 999.9, 'quick'],
+  ];
+  for (const [edge, flash, cycles, kernel] of doubled) {
+    it(edge, () => {
+      const steps = [
+        stepOf({ name: 'lean', cycles: 1000, flash: 1000 }, { name: 'quick', cycles, flash }),
+      ];
+      expect(chosenOf(steps, 'speed').kernels).to.deep.equal([kernel]);
+    });
+  }
 });
 
 describe('plan: --optimize size', () => {

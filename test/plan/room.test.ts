@@ -24,7 +24,7 @@ const measured: TargetTraits = {
 };
 const endless: TargetTraits = { ...unknown, flashBytes: null, ramBytes: null };
 
-const source = { liveShare: 1, cycles: () => Infinity };
+const source = { macs: 0, liveShare: 1, cycles: () => Infinity };
 
 function room(options: Partial<CompileOptions> = {}, target = board, gapBytes = 0): Room {
   return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, source, gapBytes);
@@ -69,9 +69,9 @@ describe('plan: RAM for copies of weights', () => {
     it(edge, () => expect(room(options).copyBytes(20 * KB)).to.equal(kilobytes * KB));
   }
 
-  it('balanced may have all but an eighth, where no share is asked for', () => {
+  it('balanced and size may have all but an eighth, where no share is asked for', () => {
     expect(room().withMoreCopies?.copyBytes(20 * KB)).to.equal(63 * KB);
-    expect(room({ optimize: 'size' }).withMoreCopies).to.equal(undefined);
+    expect(room({ optimize: 'size' }).withMoreCopies?.copyBytes(20 * KB)).to.equal(63 * KB);
     expect(room({ optimize: 'speed' }).withMoreCopies).to.equal(undefined);
     expect(room({ sramCopies: 'half' }).withMoreCopies).to.equal(undefined);
   });
@@ -138,5 +138,33 @@ describe('plan: bytes of code', () => {
     expect(runtimeBytesOf(0, board, 'size')).to.equal(5000);
     expect(runtimeBytesOf(2, board, 'size')).to.equal(5060);
     expect(runtimeBytesOf(2, endless, 'size')).to.equal(7 * KB);
+  });
+});
+
+describe('plan: flash and an interpreter’s time', () => {
+  const rows: [edge: string, Partial<CompileOptions>, usual: number][] = [
+    ['speed leaves a quarter', { optimize: 'speed' }, 384 * KB],
+    ['unless it is told a limit', { optimize: 'speed', maxFlash: 500 * KB }, 512 * KB],
+    ['balanced leaves none', {}, 512 * KB],
+    ['nor does size', { optimize: 'size' }, 512 * KB],
+  ];
+  for (const [edge, options, usual] of rows) {
+    it(edge, () => {
+      const { usualFlashBytes, mostFlashBytes } = room(options);
+      expect([usualFlashBytes, mostFlashBytes]).to.deep.equal([usual, 512 * KB]);
+    });
+  }
+
+  it('of a board without a limit all is left', () => {
+    expect(room({ optimize: 'speed' }, endless).usualFlashBytes).to.equal(Infinity);
+  });
+
+  it('an interpreter takes its time for each of the source’s multiplications', () => {
+    const of = (macs: number, target: TargetTraits) =>
+      roomOf(target, defaults, 10, 20 * KB, { ...source, macs }, 0).interpreterCycles;
+    const known = { ...board, interpreterPerMac: 8.9 };
+    expect(of(1000, known)).to.equal(8900);
+    expect(of(1000, board), 'unknown').to.equal(Infinity);
+    expect(of(0, known), 'nothing to multiply').to.equal(Infinity);
   });
 });

@@ -51,11 +51,14 @@ export const noLimits: Room = {
   ...{
     flashBytes: Infinity,
     runtimeBytes: 0,
-    source: { liveShare: 1, cycles: () => Infinity },
+    usualFlashBytes: Infinity,
+    mostFlashBytes: Infinity,
+    source: { macs: 0, liveShare: 1, cycles: () => Infinity },
     leastArenaBytes: 1,
     mostArenaBytes: Infinity,
   },
   mostCycles: Infinity,
+  interpreterCycles: Infinity,
   copyBytes: () => 0,
 };
 

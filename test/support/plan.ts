@@ -208,7 +208,7 @@ export function simplePlan(module: Module, options: SimplePlanOptions = {}): Pla
     target: 'host',
     options: { ...defaults, ...rest },
     decision: {
-      ...{ unit: 'cycles', reason: 'test', imageBytes: 0, share: 1 },
+      ...{ unit: 'cycles', reason: 'test', imageBytes: 0, share: 1, withMoreFlash: null },
       ...{ flashPrice: 0, arenaPrice: 0, arenaBytes: top },
       ...{ arenaRoomBytes: null, isShortOfRam: false },
     },

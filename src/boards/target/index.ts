@@ -36,6 +36,11 @@ const coreSchema = z.strictObject({
   features: z.array(z.enum(features)),
   /** The unit of costs.json, and of the kernels' own estimates without it. */
   costUnit: z.enum(countUnits),
+  /**
+   * What TFLM with CMSIS-NN takes for a multiplication, in `costUnit`: the least of its measured
+   * models (bench/baseline.json). A goal below it would be worse than an interpreter.
+   */
+  interpreterPerMac: z.number().positive().exactOptional(),
   /** The core whose measured costs and code sizes it borrows where it has none of its own. */
   measuredAs: z.string().exactOptional(),
   compiler: z.string(),
@@ -211,10 +216,11 @@ export function loadTarget(name: string): Target {
 
 /** The host with the target's features and costs, so that it gets the target's kernels. */
 export function twinOf(target: Target): Target {
-  const { name, features, costs, costUnit, code, regions } = target;
+  const { name, features, costs, costUnit, interpreterPerMac, code, regions } = target;
   return {
     ...loadTarget('host'),
     ...{ name, features, costs, costUnit },
+    ...(interpreterPerMac === undefined ? {} : { interpreterPerMac }),
     ...(code === undefined ? {} : { code }),
     ...(regions === undefined ? {} : { regions }),
   };

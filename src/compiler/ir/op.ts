@@ -71,6 +71,8 @@ export interface TargetTraits {
   readonly costs: Costs;
   /** The unit of `costs`. */
   readonly costUnit: CountUnit;
+  /** Absent where it was not measured: see core.json's. */
+  readonly interpreterPerMac?: number;
   /** Absent where a count does not translate to a time. */
   readonly clockHz?: number;
   /** Absent where code sizes were not measured. */

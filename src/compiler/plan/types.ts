@@ -115,6 +115,11 @@ export interface Decision {
   readonly reason: string;
   /** Flash of the image, code included, estimated. */
   readonly imageBytes: number;
+  /**
+   * The image that more of the board's flash would allow, and the time that it would take, as a
+   * share of the plan's; null where it gains less than 3 %.
+   */
+  readonly withMoreFlash: { readonly imageBytes: number; readonly timeShare: number } | null;
 }
 
 /**

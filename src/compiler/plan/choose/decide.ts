@@ -13,7 +13,7 @@ import {
   total,
 } from './prices.js';
 import type { Room } from './room.js';
-import { type Goal, goalOf, type Scale } from './score.js';
+import { fastestGoal, type Goal, goalOf, type Scale, type Totals } from './score.js';
 import { type Found, search } from './search.js';
 
 export interface Decided {
@@ -23,8 +23,10 @@ export interface Decided {
   readonly dense: Found;
   /** Decision.share */
   readonly share: number;
-  /** The budget that the choice without budgets exceeds. */
-  readonly budget: 'flash' | 'time' | null;
+  /** What keeps the choice from what the goal alone would take. */
+  readonly limit: Limit | null;
+  /** What all of the board's flash would give, where the choice has less and it gains. */
+  readonly withMoreFlash: Totals | null;
 }
 
 /**
@@ -32,6 +34,9 @@ export interface Decided {
  * loses RAM then, which the score does not count.
  */
 const mostWithAllCopies = 0.55;
+
+/** A budget, or a bound of the goal's own: what an interpreter takes, and flash that stays free. */
+export type Limit = 'flash' | 'time' | 'interpreter' | 'reserve';
 
 /** The choice; with more RAM for copies of weights if that is much faster. */
 export function decide(
@@ -44,7 +49,8 @@ export function decide(
   if (room.withMoreCopies === undefined || usual.chosen.prices.sram === 0) return usual;
   const all = decideWithin(steps, optimize, room.withMoreCopies);
   const most = mostWithAllCopies * usual.chosen.totals.cycles;
-  return all.chosen.totals.cycles <= most ? all : usual;
+  const isSlow = usual.chosen.totals.cycles > boundOf(optimize, room);
+  return isSlow || all.chosen.totals.cycles <= most ? all : usual;
 }
 
 function decideWithin(
@@ -58,8 +64,11 @@ function decideWithin(
   const dense = search(steps.map(withAllWeights), goal, free);
   const most = mostTime[optimize];
   const allowed = most === null ? steps : clearlyFaster(steps, dense, most);
-  const ideal = search(allowed, goal, free);
-  const room = withMargin(asked, ideal, () => search(allowed, goalOf('speed', scale, asked), free));
+  const fastest = () => search(allowed, fastestGoal, free);
+  const wanted = search(allowed, goal, free);
+  const bounds = boundsFor(wanted, allowed, optimize, scale, asked, fastest);
+  const ideal = bounds === null ? wanted : search(allowed, goal, bounds.room);
+  const room = withMargin(asked, ideal, fastest);
   const isLarge = ideal.totals.imageBytes > room.flashBytes;
   const isLate = ideal.totals.cycles > room.mostCycles;
   const found = isLarge || isLate ? search(isLarge ? steps : allowed, goal, room) : ideal;
@@ -70,7 +79,56 @@ function decideWithin(
   const isMissed = chosen.totals.cycles > asked.mostCycles;
   const costs = goal.cost(chosen.totals) - goal.cost(ideal.totals);
   const share = !isLate ? 1 : isMissed ? 0 : Math.exp(-Math.max(0, costs));
-  return { goal, chosen, dense, share, budget: isLarge ? 'flash' : isLate ? 'time' : null };
+  const limit = isLarge ? 'flash' : isLate ? 'time' : (bounds?.limit ?? null);
+  const withMoreFlash = moreFlash(limit, chosen, () => search(allowed, goal, whole(asked)));
+  return { goal, chosen, dense, share, limit, withMoreFlash };
+}
+
+/** The time that a goal allows itself, as a share of what an interpreter takes at the least. */
+const ofInterpreter: Readonly<Record<Optimize, number>> = { speed: 1, balanced: 0.5, size: 1 };
+
+function boundOf(optimize: Optimize, { interpreterCycles }: Room): number {
+  return timeMargin * ofInterpreter[optimize] * interpreterCycles;
+}
+
+interface Bounds {
+  readonly room: Room;
+  readonly limit: Limit;
+}
+
+/**
+ * The room within a goal's own bounds, where what it wants exceeds them and some choice does not.
+ * Flash that stays free must not make speed slower than balanced, which leaves none.
+ */
+function boundsFor(
+  { totals }: Found,
+  steps: readonly StepAlternatives[],
+  optimize: Optimize,
+  scale: Scale,
+  asked: Room,
+  fastest: () => Found,
+): Bounds | null {
+  const free = { ...asked, flashBytes: Infinity, mostCycles: Infinity };
+  const mostCycles = boundOf(optimize, asked);
+  if (totals.cycles > mostCycles && fastest().totals.cycles <= mostCycles) {
+    return { room: { ...free, mostCycles }, limit: 'interpreter' };
+  }
+  if (totals.imageBytes <= asked.usualFlashBytes) return null;
+  const balanced = search(steps, goalOf('balanced', scale, asked), free);
+  const flashBytes = Math.max(asked.usualFlashBytes, balanced.totals.imageBytes);
+  return { room: { ...free, flashBytes }, limit: 'reserve' };
+}
+
+const whole = (room: Room): Room => ({ ...room, flashBytes: room.mostFlashBytes });
+
+/** Less is not worth a line in the report. */
+const leastGainOfFlash = 0.03;
+
+function moreFlash(limit: Limit | null, chosen: Found, all: () => Found): Totals | null {
+  if (limit !== 'flash' && limit !== 'reserve') return null;
+  const { totals } = all();
+  const isFaster = totals.cycles <= (1 - leastGainOfFlash) * chosen.totals.cycles;
+  return isFaster && totals.imageBytes > chosen.totals.imageBytes ? totals : null;
 }
 
 function scaleOf(steps: readonly StepAlternatives[]): Scale {

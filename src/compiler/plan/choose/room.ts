@@ -6,6 +6,7 @@ import { budgetForModel, secondCoreBytes } from './firmware.js';
 
 /** The model before the passes. */
 export interface SourceModel {
+  readonly macs: number;
   /** Share of its parameters that passes kept; they remove those of dead channels. */
   readonly liveShare: number;
   /** Cycles operator by operator, as `--faithful` plans it. Infinity: unknown. */
@@ -16,6 +17,10 @@ export interface SourceModel {
 export interface Room {
   /** Flash for the whole image. */
   readonly flashBytes: number;
+  /** Of the board's flash, what a goal takes unasked. */
+  readonly usualFlashBytes: number;
+  /** The board's flash. */
+  readonly mostFlashBytes: number;
   /** Flash that every image needs: the runtime, and the calls of kernels. */
   readonly runtimeBytes: number;
   readonly source: SourceModel;
@@ -24,6 +29,8 @@ export interface Room {
   readonly mostArenaBytes: number;
   /** Time, in the unit that the target counts. */
   readonly mostCycles: number;
+  /** What TFLM with CMSIS-NN takes at the least; Infinity: unknown. */
+  readonly interpreterCycles: number;
   /** RAM for copies of weights beside an arena of `arenaBytes`. */
   copyBytes(arenaBytes: number): number;
   /** The room with more RAM for copies, if the goal may take it for a gain in time. */
@@ -43,8 +50,11 @@ export function ramForModel(target: TargetTraits, options: CompileOptions, steps
 /** Share of the free RAM for copies of weights. The application has the rest. */
 const copyShares: Readonly<Record<SramCopies, number>> = { none: 0, half: 0.5, all: 1 };
 
-/** What `balanced` may take where copies halve the time. */
-const mostOfBalanced = 7 / 8;
+/** What goals but speed take where copies halve the time, or the model is slower than an interpreter. */
+const mostCopies = 7 / 8;
+
+/** Of the board's flash, without --max-flash: speed would fill it with weights as code. */
+const flashShares: Readonly<Record<Optimize, number>> = { speed: 0.75, balanced: 1, size: 1 };
 
 function defaultCopies(optimize: Optimize): SramCopies {
   return optimize === 'speed' ? 'all' : 'half';
@@ -63,7 +73,7 @@ export function roomOf(
   source: SourceModel,
   gapBytes: number,
 ): Room {
-  const { flashBytes, ramBytes, regions } = target;
+  const { flashBytes, ramBytes, regions, interpreterPerMac = Infinity } = target;
   const {
     maxFlash = Infinity,
     maxMs = Infinity,
@@ -78,17 +88,22 @@ export function roomOf(
     const bytes = Math.floor(share * (onChip - arenaBytes));
     return Math.max(0, Math.min(bytes, forModel - arenaBytes));
   };
+  const mostFlashBytes = flashBytes ?? Infinity;
+  const usual = options.maxFlash === undefined ? flashShares[optimize] : 1;
   const room: Room = {
     // Sizes of code are those of one board of the core.
-    flashBytes: Math.min(flashBytes ?? Infinity, maxFlash - (target.firmware?.codeBytes ?? 0)),
+    flashBytes: Math.min(mostFlashBytes, maxFlash - (target.firmware?.codeBytes ?? 0)),
+    usualFlashBytes: usual * mostFlashBytes,
+    mostFlashBytes,
     runtimeBytes: runtimeBytesOf(steps, target, optimize),
     source,
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
+    interpreterCycles: source.macs === 0 ? Infinity : source.macs * interpreterPerMac,
     copyBytes: copyBytes(copyShares[sramCopies]),
   };
-  return optimize === 'balanced' && options.sramCopies === undefined
-    ? { ...room, withMoreCopies: { ...room, copyBytes: copyBytes(mostOfBalanced) } }
+  return optimize !== 'speed' && options.sramCopies === undefined
+    ? { ...room, withMoreCopies: { ...room, copyBytes: copyBytes(mostCopies) } }
     : room;
 }

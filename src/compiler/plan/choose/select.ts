@@ -43,11 +43,14 @@ export function selectKernels(
   room: Room,
 ): { readonly choices: readonly Choice[]; readonly decision: Decision } {
   const possible = within(steps, room.mostArenaBytes);
-  const { goal, chosen, dense, share, budget } = decide(possible, optimize, room);
+  const { goal, chosen, dense, share, limit, withMoreFlash } = decide(possible, optimize, room);
   const { picks, prices, totals } = chosen;
   const { arenaBytes, imageBytes } = totals;
   const isKept = imageBytes <= room.flashBytes;
+  const asked = `--optimize ${optimize}`;
   const reasons = {
+    interpreter: `${asked}, in less time than an interpreter`,
+    reserve: `${asked}, and a quarter of the flash stays free`,
     flash: `the flash budget${isKept ? ', spent where it gains most' : ''}`,
     time: timeBudget(target),
   };
@@ -60,7 +63,11 @@ export function selectKernels(
     isShortOfRam: wantedArena(steps, chosen, goal, room) > room.mostArenaBytes,
     imageBytes,
     share,
-    reason: budget === null ? `--optimize ${optimize}` : reasons[budget],
+    reason: limit === null ? asked : reasons[limit],
+    withMoreFlash: withMoreFlash && {
+      imageBytes: withMoreFlash.imageBytes,
+      timeShare: withMoreFlash.cycles / totals.cycles,
+    },
   };
   const choices = picks.map((pick, step): Choice => {
     const { alternatives, refused } = steps[step] as StepAlternatives;
