@@ -124,7 +124,7 @@ function planWith(
     kernels,
     ...withoutStates(target, options, stateBytes),
     context,
-    { macs: source.macs, liveShare, cycles },
+    { ...source, liveShare, cycles },
   );
   const steps = schedule.steps.map((nodeIndex, index) =>
     planStep(graph, nodeIndex, index, choices[index] ?? null, arena),

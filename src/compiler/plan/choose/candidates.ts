@@ -5,6 +5,7 @@
 import { InternalError } from '../../../errors.js';
 import { zeroShare } from '../../analysis/sparsity.js';
 import { at, type NodeView } from '../../ir/graph.js';
+import type { TargetTraits } from '../../ir/op.js';
 import { callBytes, withoutShared } from '../../kernels/calls.js';
 import { matchesOf } from '../../kernels/index.js';
 import type { CallBytes, KernelContext, Match } from '../../kernels/variant.js';
@@ -184,8 +185,13 @@ function missCycles(
   passes: number,
   { target }: KernelContext,
 ): number {
-  if (target.regions === undefined) return 0;
-  const { cacheBytes, lineBytes, missCycles } = target.regions.flash;
-  const fetches = ofStep <= cacheBytes / 2 ? 1 : passes;
-  return fetches * Math.ceil(bytes / lineBytes) * missCycles;
+  const isKept = target.regions === undefined || ofStep <= target.regions.flash.cacheBytes / 2;
+  return (isKept ? 1 : passes) * fetchCycles(bytes, target);
+}
+
+/** Cycles that are lost where bytes of flash are read once, and are not in its cache. */
+export function fetchCycles(bytes: number, { regions }: Pick<TargetTraits, 'regions'>): number {
+  if (regions === undefined) return 0;
+  const { lineBytes, missCycles } = regions.flash;
+  return Math.ceil(bytes / lineBytes) * missCycles;
 }

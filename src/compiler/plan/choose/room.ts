@@ -1,12 +1,13 @@
 /** Available flash and RAM, and their use. */
+import type { ModelSize } from '../../analysis/index.js';
 import type { Optimize, TargetTraits } from '../../ir/op.js';
 import type { CompileOptions, SramCopies } from '../types.js';
+import { fetchCycles } from './candidates.js';
 import { runtimeBytesOf } from './code-size.js';
 import { budgetForModel, secondCoreBytes } from './firmware.js';
 
 /** The model before the passes. */
-export interface SourceModel {
-  readonly macs: number;
+export interface SourceModel extends ModelSize {
   /** Share of its parameters that passes kept; they remove those of dead channels. */
   readonly liveShare: number;
   /** Cycles operator by operator, as `--faithful` plans it. Infinity: unknown. */
@@ -60,6 +61,12 @@ function defaultCopies(optimize: Optimize): SramCopies {
   return optimize === 'speed' ? 'all' : 'half';
 }
 
+/** An interpreter reads all weights from flash, each at least once. */
+function interpreterCycles({ macs, parameters }: ModelSize, target: TargetTraits): number {
+  const { interpreterPerMac = Infinity } = target;
+  return macs === 0 ? Infinity : macs * interpreterPerMac + fetchCycles(parameters, target);
+}
+
 /**
  * @param steps their number
  * @param leastArenaBytes with the leanest kernels
@@ -73,7 +80,7 @@ export function roomOf(
   source: SourceModel,
   gapBytes: number,
 ): Room {
-  const { flashBytes, ramBytes, regions, interpreterPerMac = Infinity } = target;
+  const { flashBytes, ramBytes, regions } = target;
   const {
     maxFlash = Infinity,
     maxMs = Infinity,
@@ -100,7 +107,7 @@ export function roomOf(
     leastArenaBytes,
     mostArenaBytes: Math.max(leastArenaBytes, forModel),
     mostCycles: maxMs * ((target.clockHz ?? Infinity) / 1000),
-    interpreterCycles: source.macs === 0 ? Infinity : source.macs * interpreterPerMac,
+    interpreterCycles: interpreterCycles(source, target),
     copyBytes: copyBytes(copyShares[sramCopies]),
   };
   return optimize !== 'speed' && options.sramCopies === undefined
