@@ -58,13 +58,9 @@ export function describe(module: Module, fileBytes: number) {
         ? []
         : [{ ...describeTensor(tensor), name: names[i] ?? tensor.name }];
     });
+  const { macs, parameters } = modelSize(graph);
   return {
-    model: {
-      name: module.name,
-      sha256: module.sha256,
-      bytes: fileBytes,
-      ...modelSize(graph),
-    },
+    model: { name: module.name, sha256: module.sha256, bytes: fileBytes, macs, parameters },
     inputs: tensors(graph.inputs, module.inputNames),
     outputs: tensors(graph.outputs, module.outputNames),
     ignored: module.ignored ?? [],

@@ -21,7 +21,7 @@ function twoLayers() {
 
 describe('analysis: what is counted', () => {
   it('parameters once, however many layers read them; the work of each', () => {
-    expect(modelSize(twoLayers().graph)).to.deep.equal({ macs: 18, parameters: 12 });
+    expect(modelSize(twoLayers().graph)).to.deep.equal({ macs: 18, sums: 6, parameters: 12 });
   });
 
   it('the share of zeros: of nothing none', () => {

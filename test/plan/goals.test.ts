@@ -129,7 +129,7 @@ describe('plan: kernels for zeros that make the image larger', () => {
     // 1000 / 0.9 = 1111 bytes with all channels, 1000 / 0.92 = 1087.
     const cycles = () => Infinity;
     const allow = (liveShare: number) =>
-      choose(steps, 'balanced', { source: { macs: 0, parameters: 0, liveShare, cycles } });
+      choose(steps, 'balanced', { source: { macs: 0, sums: 0, parameters: 0, liveShare, cycles } });
     expect(allow(0.9).kernels).to.deep.equal(['sparse']);
     expect(allow(0.92).kernels).to.deep.equal(['dense']);
   });
@@ -140,7 +140,7 @@ describe('plan: kernels for zeros that make the image larger', () => {
   ];
   for (const [edge, cycles, kernel] of beside) {
     it(`beside --faithful, ${edge}`, () => {
-      const source = { macs: 0, parameters: 0, liveShare: 1, cycles: () => cycles };
+      const source = { macs: 0, sums: 0, parameters: 0, liveShare: 1, cycles: () => cycles };
       expect(choose(pruned, 'balanced', { source }).kernels).to.deep.equal([kernel]);
     });
   }

@@ -158,7 +158,7 @@ function chosen(layers: readonly Layer[], ramBytes: number, optimize: Optimize =
   };
   const all = new Map(layers.map((made, i) => [i, kernelsOf(made)]));
   const options = { ...defaults, optimize, maxRam: runtimeBytes + ramBytes };
-  const source = { macs: 0, parameters: 0, liveShare: 1, cycles: () => Infinity };
+  const source = { macs: 0, sums: 0, parameters: 0, liveShare: 1, cycles: () => Infinity };
   const { choices, arena, decision } = chooseKernels(
     ...[schedule, all, board, options, context, source],
   );

@@ -24,7 +24,7 @@ const measured: TargetTraits = {
 };
 const endless: TargetTraits = { ...unknown, flashBytes: null, ramBytes: null };
 
-const source = { macs: 0, parameters: 0, liveShare: 1, cycles: () => Infinity };
+const source = { macs: 0, sums: 0, parameters: 0, liveShare: 1, cycles: () => Infinity };
 
 function room(options: Partial<CompileOptions> = {}, target = board, gapBytes = 0): Room {
   return roomOf(target, { ...defaults, ...options }, 10, 20 * KB, source, gapBytes);
@@ -159,13 +159,14 @@ describe('plan: flash and an interpreter’s time', () => {
     expect(room({ optimize: 'speed' }, endless).usualFlashBytes).to.equal(Infinity);
   });
 
-  it('an interpreter takes its time for each of the source’s multiplications', () => {
+  it('an interpreter takes its time for each of the source’s products and sums', () => {
     const of = (macs: number, target: TargetTraits) =>
-      roomOf(target, defaults, 10, 20 * KB, { ...source, macs, parameters: 1001 }, 0)
+      roomOf(target, defaults, 10, 20 * KB, { ...source, macs, sums: 10, parameters: 1001 }, 0)
         .interpreterCycles;
-    const known = { ...board, interpreterPerMac: 8.9 };
-    expect(of(1000, { ...unknown, interpreterPerMac: 8.9 })).to.equal(8900);
-    expect(of(1000, known), 'and 1001 bytes fetched in lines of 8').to.equal(8900 + 126 * 10);
+    const interpreter = { perMac: 8.9, perSum: 50 };
+    const known = { ...board, interpreter };
+    expect(of(1000, { ...unknown, interpreter })).to.equal(9400);
+    expect(of(1000, known), 'and 1001 bytes fetched in lines of 8').to.equal(9400 + 126 * 10);
     expect(of(1000, board), 'unknown').to.equal(Infinity);
     expect(of(0, known), 'nothing to multiply').to.equal(Infinity);
   });

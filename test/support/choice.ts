@@ -53,7 +53,7 @@ export const noLimits: Room = {
     runtimeBytes: 0,
     usualFlashBytes: Infinity,
     mostFlashBytes: Infinity,
-    source: { macs: 0, parameters: 0, liveShare: 1, cycles: () => Infinity },
+    source: { macs: 0, sums: 0, parameters: 0, liveShare: 1, cycles: () => Infinity },
     leastArenaBytes: 1,
     mostArenaBytes: Infinity,
   },

@@ -15,20 +15,24 @@ const { targets } = JSON.parse(readFileSync(new URL('bench/baseline.json', root)
   readonly targets: Baseline;
 };
 
-describe('what an interpreter takes for a multiplication', () => {
+describe('what an interpreter takes', () => {
   for (const [name, models] of Object.entries(targets)) {
-    it(`${name}: the least of its models, to 2 %`, function () {
-      const least = Object.entries(models).map(([model, { count }]) => {
+    it(`${name}: no more than any of its models, and at most 40 % less`, function () {
+      const shares = Object.entries(models).map(([model, { count }]) => {
         const path = new URL(`../shared/models/${model}.tflite`, root).pathname;
         if (!existsSync(path)) skip(this, 'the shared models are not here');
         const options = { ...defaults, faithful: false };
         const { source } = load({ bytes: readFileSync(path), path, options });
-        return count / modelSize(mainGraph(source)).macs;
+        const { macs, sums } = modelSize(mainGraph(source));
+        const { interpreter: { perMac, perSum } = { perMac: 0, perSum: 0 }, costUnit } =
+          loadTarget(name);
+        // Instructions were counted; a Cortex-M7 may issue two in a cycle.
+        const unit = name === 'mps2-an500' && costUnit === 'cycles' ? 2 : 1;
+        return (unit * (perMac * macs + perSum * sums)) / count;
       });
-      const { interpreterPerMac = 0, costUnit } = loadTarget(name);
-      // Instructions were counted; a Cortex-M7 may issue two in a cycle.
-      const unit = name === 'mps2-an500' && costUnit === 'cycles' ? 2 : 1;
-      expect(unit * interpreterPerMac).to.be.within(0.98 * Math.min(...least), Math.min(...least));
+      expect(Math.max(...shares)).to.be.below(1);
+      expect(Math.max(...shares), 'the nearest').to.be.above(0.95);
+      expect(Math.min(...shares)).to.be.above(0.6);
     });
   }
 });

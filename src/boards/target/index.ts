@@ -27,6 +27,7 @@ const features = [
   'fpu',
 ] as const satisfies readonly Feature[];
 const flags = z.array(z.string());
+const positive = z.number().positive();
 const hexId = (digits: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${digits}}$`));
 
 /** targets/cores/<core>/core.json: a processor and its compiler. */
@@ -37,10 +38,10 @@ const coreSchema = z.strictObject({
   /** The unit of costs.json, and of the kernels' own estimates without it. */
   costUnit: z.enum(countUnits),
   /**
-   * What TFLM with CMSIS-NN takes for a multiplication, in `costUnit`: the least of its measured
-   * models (bench/baseline.json). A goal below it would be worse than an interpreter.
+   * What TFLM with CMSIS-NN takes at the least, in `costUnit`: below each of its measured models
+   * (bench/baseline.json). A goal that takes longer would be worse than an interpreter.
    */
-  interpreterPerMac: z.number().positive().exactOptional(),
+  interpreter: z.strictObject({ perMac: positive, perSum: positive }).readonly().exactOptional(),
   /** The core whose measured costs and code sizes it borrows where it has none of its own. */
   measuredAs: z.string().exactOptional(),
   compiler: z.string(),
@@ -216,11 +217,11 @@ export function loadTarget(name: string): Target {
 
 /** The host with the target's features and costs, so that it gets the target's kernels. */
 export function twinOf(target: Target): Target {
-  const { name, features, costs, costUnit, interpreterPerMac, code, regions } = target;
+  const { name, features, costs, costUnit, interpreter, code, regions } = target;
   return {
     ...loadTarget('host'),
     ...{ name, features, costs, costUnit },
-    ...(interpreterPerMac === undefined ? {} : { interpreterPerMac }),
+    ...(interpreter === undefined ? {} : { interpreter }),
     ...(code === undefined ? {} : { code }),
     ...(regions === undefined ? {} : { regions }),
   };

@@ -5,6 +5,7 @@ import {
   elementCount,
   type Graph,
   isConstant,
+  type Node,
   type NodeView,
   type TensorId,
   tensorOf,
@@ -44,6 +45,8 @@ function accumulatorOf(
 export interface ModelSize {
   /** Multiply-accumulates of one run: of both branches, and of as many turns as are possible. */
   readonly macs: number;
+  /** Elements of one run that are sums of these products. */
+  readonly sums: number;
   /** Elements of the constants that nodes read: weights and biases. */
   readonly parameters: number;
 }
@@ -51,9 +54,11 @@ export interface ModelSize {
 export function modelSize(owner: Graph): ModelSize {
   const graph = flattened(owner);
   const constants = new Set<TensorId>();
-  let macs = 0;
+  let [macs, sums] = [0, 0];
   for (const [index, node] of graph.nodes.entries()) {
-    macs += turnsOf(graph, index) * opOf(node).macs(viewOf(graph, node));
+    const own = turnsOf(graph, index) * opOf(node).macs(viewOf(graph, node));
+    macs += own;
+    if (own > 0) sums += turnsOf(graph, index) * outputElements(graph, node);
     for (const id of node.inputs)
       if (id !== null && isConstant(tensorOf(graph, id))) constants.add(id);
   }
@@ -61,5 +66,9 @@ export function modelSize(owner: Graph): ModelSize {
     (sum, id) => sum + elementCount(tensorOf(graph, id).shape),
     0,
   );
-  return { macs, parameters };
+  return { macs, sums, parameters };
+}
+
+function outputElements(graph: Graph, { outputs }: Node): number {
+  return outputs.reduce((sum, id) => sum + elementCount(tensorOf(graph, id).shape), 0);
 }

@@ -64,6 +64,13 @@ export interface FirmwareMemory {
   readonly codeBytes: number;
 }
 
+/** What TFLM with CMSIS-NN takes at the least, in the unit of the target's costs. */
+export interface InterpreterCosts {
+  readonly perMac: number;
+  /** Of each output of a convolution or fully connected layer, beside its products. */
+  readonly perSum: number;
+}
+
 /** The properties of a target that kernel choice reads, from targets/<name>/target.json. */
 export interface TargetTraits {
   readonly name: string;
@@ -72,7 +79,7 @@ export interface TargetTraits {
   /** The unit of `costs`. */
   readonly costUnit: CountUnit;
   /** Absent where it was not measured: see core.json's. */
-  readonly interpreterPerMac?: number;
+  readonly interpreter?: InterpreterCosts;
   /** Absent where a count does not translate to a time. */
   readonly clockHz?: number;
   /** Absent where code sizes were not measured. */

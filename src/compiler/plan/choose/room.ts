@@ -62,9 +62,11 @@ function defaultCopies(optimize: Optimize): SramCopies {
 }
 
 /** An interpreter reads all weights from flash, each at least once. */
-function interpreterCycles({ macs, parameters }: ModelSize, target: TargetTraits): number {
-  const { interpreterPerMac = Infinity } = target;
-  return macs === 0 ? Infinity : macs * interpreterPerMac + fetchCycles(parameters, target);
+function interpreterCycles({ macs, sums, parameters }: ModelSize, target: TargetTraits): number {
+  const { interpreter } = target;
+  if (interpreter === undefined || macs === 0) return Infinity;
+  const { perMac, perSum } = interpreter;
+  return macs * perMac + sums * perSum + fetchCycles(parameters, target);
 }
 
 /**
