@@ -43,7 +43,7 @@ export function addCompress(blank: Command): void {
       "fail above this mean absolute error (MAE) of each output, in its units: from y, else from float's outputs",
       positive,
     )
-    .option('--epochs <count>', 'of each training (default: 10, more for few samples)', whole(1));
+    .option('--epochs <count>', 'of each training (default: a budget of steps)', whole(1));
   const targeted = withCompileOptions(withTarget(command, usualTarget));
   const budgeted = withBudgets(targeted, { measured: true });
   withMaterials(withResult(budgeted)).action(

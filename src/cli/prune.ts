@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isPattern, patternForms } from '../compress/prune/patterns.js';
 import { scoreKinds } from '../compress/prune/scores.js';
 import { type SettingsOf, settingsOf } from '../compress/recipe.js';
-import { trainDefaults } from '../compress/train/loop.js';
 import { BonsaiError } from '../errors.js';
 import {
   type CompressionFlags,
@@ -25,7 +24,7 @@ interface PruneFlags extends CompressionFlags {
   readonly pattern: string;
   readonly score: Settings['score'];
   readonly schedule: Settings['schedule'];
-  readonly epochs: number;
+  readonly epochs?: number;
 }
 
 export function addPrune(blank: Command): void {
@@ -48,7 +47,7 @@ export function addPrune(blank: Command): void {
         .choices(['one-shot', 'gradual'])
         .default('gradual'),
     )
-    .option('--epochs <count>', 'of training; 0: none', whole(0), trainDefaults.epochs);
+    .option('--epochs <count>', 'of training; 0: none (default: a budget of steps)', whole(0));
   const described = withCompileOptions(withTarget(command, 'no estimate of costs'));
   withMaterials(withResult(described)).action(
     async (argument: string | undefined, flags: PruneFlags) => {
@@ -62,7 +61,8 @@ export function addPrune(blank: Command): void {
         step: 'prune',
         ...(share === undefined ? {} : { share }),
         ...(byTime === undefined ? {} : { time: byTime }),
-        ...{ pattern: name, score, schedule, epochs },
+        ...(epochs === undefined ? {} : { epochs }),
+        ...{ pattern: name, score, schedule },
       });
       const how = { steps: [prune, settingsOf({ step: 'quantize' })] };
       await compressInto(path, flags, { how, goals: null }, true);

@@ -12,28 +12,15 @@ import { namedSettings, timePlanner } from './prune/plan.js';
 import { magnitudeScores } from './prune/scores.js';
 import { type SettingsOf, settingsOf } from './recipe.js';
 import type { Surroundings } from './steps/step.js';
-import { Diverged, trainDefaults } from './train/loop.js';
+import { nullIfDiverged } from './train/loop.js';
 import type { Stage, Workshop } from './workshop.js';
 
 export interface Effort {
   /** Of each training in float32; an int8 model is trained for half as many. */
-  readonly epochs: number;
+  readonly epochs: number | 'auto';
 }
 
-/** Steps of the optimizer that a pruned model needs to find its answers again. */
-const leastSteps = 300;
-const mostEpochs = 100;
-
-/**
- * The usual epochs, and more where so few samples make few batches: with 416 samples, ten epochs are
- * 70 steps, which left 11 to 27 dB at 79 % zeros (examples/activity, three seeds), and forty left 39
- * to 50 dB.
- */
-export function usualEpochs(samples: number): number {
-  const batches = Math.ceil(samples / trainDefaults.batch);
-  const needed = Math.min(mostEpochs, Math.ceil(leastSteps / batches));
-  return Math.max(trainDefaults.epochs, needed);
-}
+const halved = (epochs: Effort['epochs']) => (epochs === 'auto' ? epochs : Math.ceil(epochs / 2));
 
 /** Of a training that goes on from weights that are good already. */
 const fineRate = 0.0003;
@@ -85,12 +72,6 @@ export async function chooseSteps(
   return best;
 }
 
-/** A training that leads nowhere leaves what was found before. */
-function nullIfDiverged(error: unknown): null {
-  if (error instanceof Diverged) return null;
-  throw error;
-}
-
 /** Costs about twice the time, so that it comes last, and has to halve the loss at least. */
 const inInt16 = settingsOf({ step: 'quantize', activations: 'int16' });
 
@@ -104,7 +85,7 @@ function nullIfNarrow(error: unknown): null {
 const finer = ({ epochs }: Effort) =>
   [
     settingsOf({ step: 'round' }),
-    settingsOf({ step: 'train', epochs: Math.ceil(epochs / 2), learningRate: fineRate }),
+    settingsOf({ step: 'train', epochs: halved(epochs), learningRate: fineRate }),
   ] as const;
 
 /**
@@ -141,7 +122,7 @@ const attempts: readonly Attempt[] = [
     prunedTo(workshop, workshop.first, surroundings, goals, effort),
   (workshop, _, goals, effort) => shrunkTo(workshop, goals, effort, 1),
   async (workshop, surroundings, goals, effort) => {
-    const less = { epochs: Math.ceil(effort.epochs / 2) };
+    const less = { epochs: halved(effort.epochs) };
     const shrunk = await shrunkTo(workshop, goals, less, half);
     // Where no pruning leads to the budgets, half of the way is nearer than none.
     return (await prunedTo(workshop, shrunk, surroundings, goals, effort)) ?? shrunk;

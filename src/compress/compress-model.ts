@@ -5,7 +5,7 @@ import { mainGraph } from '../compiler/ir/graph.js';
 import { type BonsaiError, InternalError } from '../errors.js';
 import type { Progress, Say } from '../progress.js';
 import { type Assessment, assessor } from './assess.js';
-import { byNearness, chooseSteps, type Effort, usualEpochs } from './choose.js';
+import { byNearness, chooseSteps, type Effort } from './choose.js';
 import { thinned } from './data/dataset.js';
 import { type Explanation, explain } from './explain/index.js';
 import { checkGoals, type Goals, goalsFault, isUseful, type Linked, strain } from './goals.js';
@@ -145,7 +145,7 @@ export async function compressModel(
   ];
   for (const text of warnings) warn(text);
   if (goals !== null) checkGoals(goals, workshop.standard);
-  const how = asked ?? { epochs: usualEpochs(prepared.surroundings.data.train.count) };
+  const how = asked ?? { epochs: 'auto' as const };
   const { stage, made, linked, refusal } = await resultOf(
     ...[request, prepared, workshop, how, progress],
   );
@@ -223,7 +223,7 @@ async function resultOf(
 
 /** Whether any step of a recipe reads the training samples, beside those for ranges. */
 function trains({ steps }: Recipe): boolean {
-  return steps.some((settings) => 'epochs' in settings && settings.epochs > 0);
+  return steps.some((settings) => 'epochs' in settings && settings.epochs !== 0);
 }
 
 /** Answers of the model and of teachers; a teacher that overflows looks like too high a rate. */

@@ -8,7 +8,7 @@ import { namedPlan } from './prune/plan.js';
 import { withTypes } from './quantize/types.js';
 import { originalTeacher, type Recipe, type StepSettings } from './recipe.js';
 import type { Surroundings } from './steps/step.js';
-import { teacherGraphs } from './steps/training.js';
+import { teacherGraphs, usualPlan } from './steps/training.js';
 import { trainDefaults } from './train/loop.js';
 import { makeObjective } from './train/objective.js';
 
@@ -45,7 +45,7 @@ function checkStep(settings: StepSettings, surroundings: Surroundings): void {
   }
   if (!('epochs' in settings) || settings.epochs === 0) return;
   const { tf, original, teachers, data, seed } = surroundings;
-  const { teachers: names, augmentation, ...rest } = settings;
+  const { teachers: names, augmentation, ...rest } = { ...settings, ...usualPlan(settings) };
   if (augmentation !== null) augmentationOf(augmentation, data.train.shape);
   const options = { ...trainDefaults, ...rest, augmentation, seed };
   const graphs = teacherGraphs(names, original, teachers);

@@ -110,17 +110,22 @@ const series = z.strictObject({
 /** The name of the model as it was given, as a teacher. */
 export const originalTeacher = 'original';
 
-/** Of every step that trains. */
+/** What is chosen by trials: train/policy.ts. */
+const auto = z.literal('auto');
+
+/** Of every step that trains. With epochs of its own, what else is 'auto' has its usual value. */
 const training = {
-  epochs: z.int().min(1).max(10_000).default(trainDefaults.epochs),
-  batch: z.int().min(1).max(65_536).default(trainDefaults.batch),
+  epochs: z.union([auto, z.int().min(1).max(10_000)]).default('auto'),
+  batch: z.union([auto, z.int().min(1).max(65_536)]).default('auto'),
+  /** Trainings of so many epochs in turn; with epochs 'auto' more while the last epoch is the best. */
+  rounds: z.int().min(1).max(100).default(1),
   learningRate: z.number().positive().max(10).default(trainDefaults.learningRate),
   /** Float models whose answers are learned: 'original', or files, from the recipe's folder on. */
   teachers: z.array(z.string().min(1)).min(1).max(16).default([originalTeacher]),
   /** What their answers count; null: all alike. */
   teacherWeights: z.array(z.number().positive()).min(1).nullable().default(null),
   /** Share of the loss that compares with teachers; the rest compares with labels. */
-  teacherShare: z.number().min(0).max(1).default(trainDefaults.teacherShare),
+  teacherShare: z.union([auto, z.number().min(0).max(1)]).default('auto'),
   temperature: z.number().min(0.001).max(1000).default(trainDefaults.temperature),
   labelSmoothing: z.number().min(0).max(0.99).default(trainDefaults.labelSmoothing),
   weightDecay: z.number().min(0).max(1).default(trainDefaults.weightDecay),
@@ -178,13 +183,14 @@ const prune = z
     rewind: z.boolean().default(false),
     ...training,
     /** 0: without training. */
-    epochs: z.int().min(0).max(10_000).default(trainDefaults.epochs),
+    epochs: z.union([auto, z.int().min(0).max(10_000)]).default('auto'),
   })
   .refine(({ time, layers }) => time === undefined || layers === undefined, {
     error: 'has a "time" and "layers" with shares of their own: give one of them',
   })
   .refine(
-    ({ score, schedule, epochs }) => score !== 'movement' || (schedule === 'gradual' && epochs > 1),
+    ({ score, schedule, epochs }) =>
+      score !== 'movement' || (schedule === 'gradual' && (epochs === 'auto' || epochs > 1)),
     {
       error: 'has movement scores, which only a gradual schedule of two epochs and more finds',
     },
@@ -211,7 +217,7 @@ const shrink = z.strictObject({
   flashBytes: z.number().positive().optional(),
   ramBytes: z.number().positive().optional(),
   /** What makes a channel matter: the slope of the loss, or norms of its weights. */
-  score: z.enum(['taylor', 'l1', 'l2']).default('taylor'),
+  score: z.enum(['auto', 'taylor', 'l1', 'l2']).default('auto'),
   /** Whether residual branches may go whole, where that harms less; with `taylor`. */
   blocks: z.boolean().default(false),
   /** The fewest channels that a tensor keeps. */
@@ -220,7 +226,7 @@ const shrink = z.strictObject({
   multiple: z.union([z.literal('auto'), z.int().min(1).max(64)]).default('auto'),
   ...training,
   /** 0: without training. */
-  epochs: z.int().min(0).max(10_000).default(trainDefaults.epochs),
+  epochs: z.union([auto, z.int().min(0).max(10_000)]).default('auto'),
 });
 
 const stepSettings = z.discriminatedUnion('step', [quantize, round, train, prune, shrink]);

@@ -1,7 +1,7 @@
 /** Which steps the goals choose, by what each step would give: nothing is trained here. */
 import { expect } from 'chai';
 import type { Assessment, Standard } from '../../src/compress/assess.js';
-import { chooseSteps, usualEpochs } from '../../src/compress/choose.js';
+import { chooseSteps } from '../../src/compress/choose.js';
 import { type Goals, goalsFault, isUseful } from '../../src/compress/goals.js';
 import { type StepSettings, settingsOf } from '../../src/compress/recipe.js';
 import type { Surroundings } from '../../src/compress/steps/step.js';
@@ -307,22 +307,6 @@ describe('compress: steps that the goals choose', () => {
       const found = await chosen(outcomes, goals, canPrune);
       expect(found.path).to.equal(path);
       expect(found.tried, found.tried.join('\n')).to.have.length(tried);
-    });
-  }
-});
-
-describe('compress: the usual epochs', () => {
-  const rows: readonly [edge: string, samples: number, epochs: number][] = [
-    ['one batch: at most 100', 1, 100],
-    ['three full batches are 300 steps', 192, 100],
-    ['four batches, of which one has a sample', 193, 75],
-    ['29 batches need one epoch more', 1856, 11],
-    ['30 batches make 300 steps', 1857, 10],
-    ['enough batches', 60000, 10],
-  ];
-  for (const [edge, samples, epochs] of rows) {
-    it(edge, () => {
-      expect(usualEpochs(samples)).to.equal(epochs);
     });
   }
 });

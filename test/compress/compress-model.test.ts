@@ -176,11 +176,12 @@ describe('bonsaic compress', () => {
 
   it('its recipe gives the same bytes again', async () => {
     const [first, second, recipe] = [newOutput(), newOutput(), join(folder, 'recipe.json')];
+    const chosen = { batch: 64, teacherShare: 0.7 };
     const steps = [
-      { step: 'train', epochs: 2 },
+      { step: 'train', epochs: 2, ...chosen },
       { step: 'quantize', weights: 'int4' },
       { step: 'round', iterations: 20 },
-      { step: 'train', epochs: 1 },
+      { step: 'train', epochs: 1, ...chosen },
     ];
     writeFileSync(recipe, JSON.stringify({ steps }));
     expect((await compress(first, '--recipe', recipe)).status).to.equal(0);
@@ -188,6 +189,18 @@ describe('bonsaic compress', () => {
     expect((JSON.parse(readFileSync(left, 'utf8')) as Recipe).steps).to.deep.equal(
       steps.map((step) => settingsOf(step as never)),
     );
+    expect((await compress(second, '--recipe', left)).status).to.equal(0);
+    const [a, b] = [first, second].map((output) => readFileSync(join(output, 'model.tflite')));
+    expect(b?.equals(a as Buffer)).to.equal(true);
+  });
+
+  it('what trials chose stands in its recipe, and gives the same bytes again', async () => {
+    const [first, second, recipe] = [newOutput(), newOutput(), join(folder, 'recipe.json')];
+    const steps = [{ step: 'shrink', macs: 0.6 }, { step: 'prune', share: 0.5 }, { step: 'train' }];
+    writeFileSync(recipe, JSON.stringify({ steps }));
+    expect((await compress(first, '--recipe', recipe)).status).to.equal(0);
+    const left = join(first, 'recipe.json');
+    expect(readFileSync(left, 'utf8')).not.to.match(/"(epochs|batch|teacherShare|score)": *"auto"/);
     expect((await compress(second, '--recipe', left)).status).to.equal(0);
     const [a, b] = [first, second].map((output) => readFileSync(join(output, 'model.tflite')));
     expect(b?.equals(a as Buffer)).to.equal(true);

@@ -9,7 +9,7 @@ import { gradualMasks, rewound, valuesOf } from '../prune/schedule.js';
 import { magnitudeScores, makeMovement, type Scores, taylorScores } from '../prune/scores.js';
 import type { SettingsOf } from '../recipe.js';
 import type { Keeper, Step, StepResult, Surroundings } from './step.js';
-import { trained } from './training.js';
+import { type HooksFor, type Trained, trained } from './training.js';
 
 type Settings = SettingsOf<'prune'>;
 
@@ -32,31 +32,42 @@ const prunedAtOnce: Run = async (candidate, settings, surroundings, say, keeper)
   const cut = pruned(candidate, masksFor(candidate.graph, plan, scores, candidate.masks));
   if (settings.epochs === 0) return { candidate: cut, notes, settings: named };
   const start = settings.rewind ? rewoundTo(cut, surroundings.original) : cut;
-  const result = await trained(start, settings, surroundings, say, keeper);
-  return { ...result, notes: [...notes, ...result.notes], settings: named };
+  const result = await trained([start], settings, surroundings, say, keeper);
+  return withNamed(result, named, notes);
 };
+
+/** The settings that were chosen, with the layers of a plan. */
+function withNamed(
+  { candidate, notes, chosen }: Trained,
+  named: Settings,
+  before: readonly string[],
+): StepResult {
+  return { candidate, notes: [...before, ...notes], settings: { ...named, ...chosen } };
+}
 
 const prunedGradually: Run = async (candidate, settings, surroundings, say, keeper) => {
   const { graph } = candidate;
   const isMovement = settings.score === 'movement';
-  const movement = isMovement ? makeMovement(graph) : null;
   const score = scorer(settings, surroundings);
   // Shares of layers come from the weights as they are: nothing has moved yet.
   const first = isMovement ? magnitudeScores(graph) : score(candidate);
   const { plan, notes } = await planFor(candidate, settings, first, surroundings, say);
-  const scores = (current: Graph) => movement?.scores() ?? score({ ...candidate, graph: current });
-  const end = Math.max(Math.ceil((2 * settings.epochs) / 3), 2) - 1;
-  const masks = gradualMasks(candidate, plan, { begin: isMovement ? 1 : 0, end, scores });
-  movement?.restore(keeper.resumed?.arrays ?? new Map());
-  const keepsAll: Keeper = {
-    ...keeper,
-    save: ({ progress, arrays }) =>
-      keeper.save({ progress, arrays: new Map([...arrays, ...(movement?.arrays() ?? [])]) }),
+  const hooksFor: HooksFor = (epochs, keeper) => {
+    const movement = isMovement ? makeMovement(graph) : null;
+    const scores = (now: Graph) => movement?.scores() ?? score({ ...candidate, graph: now });
+    const end = Math.max(Math.ceil((2 * epochs) / 3), 2) - 1;
+    const masks = gradualMasks(candidate, plan, { begin: isMovement ? 1 : 0, end, scores });
+    movement?.restore(keeper.resumed?.arrays ?? new Map());
+    const keepsAll: Keeper = {
+      ...keeper,
+      save: ({ progress, arrays }) =>
+        keeper.save({ progress, arrays: new Map([...arrays, ...(movement?.arrays() ?? [])]) }),
+    };
+    const hooks = { masks, ...(movement === null ? {} : { step: movement.step }) };
+    return { hooks, keeper: keepsAll };
   };
-  const hooks = { masks, ...(movement === null ? {} : { step: movement.step }) };
-  const result = await trained(candidate, settings, surroundings, say, keepsAll, hooks);
-  const named = namedSettings(graph, plan, settings);
-  return { ...result, notes: [...notes, ...result.notes], settings: named };
+  const result = await trained([candidate], settings, surroundings, say, keeper, hooksFor);
+  return withNamed(result, namedSettings(graph, plan, settings), notes);
 };
 
 /** @throws BonsaiError 'usage' for a graph that has lost channels */

@@ -19,18 +19,32 @@ export const shrinkStep: Step<'shrink'> = {
     say('which channels go');
     // Lets the display draw.
     await new Promise(setImmediate);
-    const shrinking = shrinkFor(candidate, settings, surroundings);
-    const notes = notesOf(shrinking);
-    if (settings.epochs === 0) return { candidate: shrinking.candidate, notes };
-    const result = await trained(shrinking.candidate, settings, surroundings, say, keeper);
-    return { ...result, notes: [...notes, ...result.notes] };
+    const scores = scoresOf(settings);
+    const made = (score: Score) => shrinkFor(candidate, { ...settings, score }, surroundings);
+    const first = made(scores[0]);
+    const ways = [first, ...scores.slice(1).map(made)];
+    if (settings.epochs === 0) return { candidate: first.candidate, notes: notesOf(first) };
+    const starts = ways.map((way) => way.candidate);
+    const result = await trained(starts, settings, surroundings, say, keeper);
+    const { start, chosen } = result;
+    const score = scores[start] ?? scores[0];
+    const notes = [`channels by ${score}`, ...notesOf(ways[start] ?? first), ...result.notes];
+    return { candidate: result.candidate, notes, settings: { ...settings, ...chosen, score } };
   },
 };
+
+type Score = Exclude<Settings['score'], 'auto'>;
+
+/** Slopes and norms, each trained for a while; slopes alone where nothing is tried. */
+function scoresOf({ score, blocks, epochs }: Settings): readonly [Score, ...Score[]] {
+  if (score !== 'auto') return [score];
+  return epochs === 'auto' && !blocks ? ['taylor', 'l1'] : ['taylor'];
+}
 
 /** @throws BonsaiError 'usage' for estimates without a target */
 function shrinkFor(
   candidate: Candidate,
-  settings: Settings,
+  settings: Settings & { readonly score: Score },
   surroundings: Surroundings,
 ): DeepShrinking {
   const { score, blocks, least, multiple } = settings;

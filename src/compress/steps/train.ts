@@ -2,4 +2,6 @@
 import type { Step } from './step.js';
 import { trained } from './training.js';
 
-export const trainStep: Step<'train'> = { run: trained };
+export const trainStep: Step<'train'> = {
+  run: (candidate, ...rest) => trained([candidate], ...rest),
+};

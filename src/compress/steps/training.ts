@@ -6,10 +6,12 @@ import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
 import { originalTeacher, type StepSettings } from '../recipe.js';
 import { epochLine, learningCurve, scoreText } from '../train/curve.js';
-import { type EpochReport, type TrainHooks, train, trainDefaults } from '../train/loop.js';
+import { nullIfDiverged, type TrainHooks, train, trainDefaults } from '../train/loop.js';
+import { chosenPlan, epochsFor, inRounds, type Plan, type Run } from '../train/policy.js';
+import { partsOf } from './parts.js';
 import type { Keeper, StepResult, Surroundings } from './step.js';
 
-export type Training = Extract<StepSettings, { epochs: number }>;
+export type Training = Extract<StepSettings, { epochs: unknown }>;
 
 /** @throws InternalError for files that were not read before */
 export function teacherGraphs(
@@ -24,18 +26,134 @@ export function teacherGraphs(
   });
 }
 
-/** Trains with the original as teacher, or with those that the settings name. `hooks` are the step's own. */
+/** A step's own hooks for a training of so many epochs, and the keeper that has their state. */
+export type HooksFor = (
+  epochs: number,
+  keeper: Keeper,
+) => { readonly hooks: Pick<TrainHooks, 'masks' | 'step'>; readonly keeper: Keeper };
+
+const noHooks: HooksFor = (_, keeper) => ({ hooks: {}, keeper });
+
+/** What a step that trains gives: its settings are those that were chosen. */
+export interface Trained extends StepResult {
+  readonly chosen: Omit<Plan, 'start'> & { readonly rounds: number };
+  /** Which candidate it began with. */
+  readonly start: number;
+}
+
+/** Of the rate, where a training goes on from its own result. */
+const laterRate = 0.3;
+
+/**
+ * Trains with the original as teacher, or with those that the settings name. Where epochs are
+ * 'auto', whatever else is 'auto' is chosen by trials.
+ *
+ * @param starts candidates to begin with; with epochs of its own, a training takes the first
+ */
 export async function trained(
-  start: Candidate,
+  starts: readonly Candidate[],
   settings: Training,
-  { tf, data, original, teachers, seed }: Surroundings,
+  surroundings: Surroundings,
   say: Say,
   keeper: Keeper,
-  hooks: Pick<TrainHooks, 'masks' | 'step'> = {},
-): Promise<StepResult> {
-  const notes = [...((keeper.resumed?.progress.said ?? []) as readonly string[])];
-  let history = (keeper.resumed?.progress.history ?? []) as readonly EpochReport[];
-  const { step: _, teachers: names, ...options } = settings;
+  hooksFor: HooksFor = noHooks,
+): Promise<Trained> {
+  const { data } = surroundings;
+  const notes: string[] = [];
+  const next = partsOf(keeper);
+  const runAs = (plan: Plan, before: Run | null, title: string): Promise<Run> => {
+    const { hooks, keeper: own } =
+      before === null ? hooksFor(plan.epochs, next()) : noHooks(plan.epochs, next());
+    const start = before?.candidate ?? starts[plan.start];
+    if (start === undefined) throw new InternalError('compress', 'a training without a start');
+    const rate = settings.learningRate * (before === null ? 1 : laterRate);
+    const asked = { ...settings, ...plan, learningRate: rate };
+    const tell = (text: string, chart?: string) => say(`${title}${text}`, chart);
+    return trainedAs(
+      start,
+      asked,
+      surroundings,
+      { say: tell, note: (text) => notes.push(text) },
+      {
+        ...{ hooks, keeper: own },
+      },
+    );
+  };
+  const plan = await planOf(settings, starts, surroundings, notes, (one) =>
+    runAs(one, null, 'trial: ').catch(nullIfDiverged),
+  );
+  const first = await runAs(plan, null, '');
+  const isOpen = settings.epochs === 'auto' && data.validation.count > 0;
+  const run = await inRounds(isOpen ? 'auto' : settings.rounds, first, (before) =>
+    runAs(plan, before, 'goes on: ').catch(nullIfDiverged),
+  );
+  const how = starts[0]?.quantization === null ? 'in float32' : 'fake-quantized';
+  const what = `${run.history.length} epochs ${how} at a learning rate of ${settings.learningRate}`;
+  const ended = [...notes, `${what}${ending(run, settings.keepBest)}`];
+  const { start, ...found } = plan;
+  const chosen = { ...found, rounds: run.rounds };
+  const made = { ...settings, ...chosen } as StepSettings;
+  return { candidate: run.candidate, notes: ended, settings: made, chosen, start };
+}
+
+/** Of what is 'auto', the second where the first is not. */
+const [shares, batches] = [
+  [trainDefaults.teacherShare, 0] as const,
+  [trainDefaults.batch, 32] as const,
+];
+
+/** Without trials. */
+export function usualPlan({
+  epochs,
+  batch,
+  teacherShare,
+}: Pick<Training, 'epochs' | 'batch' | 'teacherShare'>): Plan {
+  return {
+    epochs: epochs === 'auto' ? trainDefaults.epochs : epochs,
+    batch: batch === 'auto' ? trainDefaults.batch : batch,
+    teacherShare: teacherShare === 'auto' ? trainDefaults.teacherShare : teacherShare,
+    start: 0,
+  };
+}
+
+function planOf(
+  { epochs, batch, teacherShare }: Training,
+  starts: readonly Candidate[],
+  { data: { train: samples, validation } }: Surroundings,
+  notes: string[],
+  trial: (plan: Plan) => Promise<Run | null>,
+): Promise<Plan> | Plan {
+  const fixed = usualPlan({ epochs, batch, teacherShare });
+  if (epochs !== 'auto') return fixed;
+  const whole = starts[0]?.quantization === null ? 1 : 0.5;
+  const epochsOf = (size: number, part: number) => epochsFor(samples.count, size, whole * part);
+  if (validation.count === 0) return { ...fixed, epochs: epochsOf(fixed.batch, 1) };
+  const hasAnswers = samples.labels !== null || samples.targets !== undefined;
+  const choices = {
+    starts: starts.map((_, i) => i),
+    shares: teacherShare === 'auto' && hasAnswers ? shares : [fixed.teacherShare],
+    batches: batch === 'auto' ? batches : [fixed.batch],
+  };
+  return chosenPlan(choices, epochsOf, trial, (plan, score) => {
+    const from = starts.length > 1 ? `start ${plan.start + 1}, ` : '';
+    const what = `${from}batch ${plan.batch}, ${plan.teacherShare} from teachers`;
+    notes.push(`trial of ${what}: ${score === null ? 'diverged' : scoreText(score)}`);
+  });
+}
+
+type Fixed = Training & Plan;
+
+/** One training by settings of which nothing is open. */
+async function trainedAs(
+  start: Candidate,
+  settings: Fixed,
+  { tf, data, original, teachers, seed }: Surroundings,
+  { say, note }: { say: Say; note: (text: string) => void },
+  { hooks, keeper }: ReturnType<HooksFor>,
+): Promise<Run> {
+  let history = (keeper.resumed?.progress.history ?? []) as Run['history'];
+  for (const text of (keeper.resumed?.progress.said ?? []) as readonly string[]) note(text);
+  const { step: _, start: _start, rounds: _rounds, teachers: names, ...options } = settings;
   const candidate = await train(tf, start, {
     data: data.train,
     validation: data.validation,
@@ -50,22 +168,21 @@ export async function trained(
         say(epochLine(report), learningCurve(all));
       },
       say(text) {
-        notes.push(text);
+        note(text);
         say(text);
       },
     },
   });
-  const how = start.quantization === null ? 'in float32' : 'fake-quantized';
-  const what = `${history.length} epochs ${how} at a learning rate of ${options.learningRate}`;
-  return { candidate, notes: [...notes, `${what}${ending(history, options.keepBest)}`] };
+  return { candidate, history };
 }
 
 /** Of the epoch whose weights the result has. */
-function ending(history: readonly EpochReport[], keepsBest: boolean): string {
-  const best = keepsBest ? history.findLast(({ isBest }) => isBest) : undefined;
-  const result = best ?? history.at(-1);
+function ending({ history }: Run, keepsBest: boolean): string {
+  const best = keepsBest ? history.findLastIndex(({ isBest }) => isBest) : -1;
+  const at = best < 0 ? history.length - 1 : best;
+  const result = history[at];
   if (result === undefined) return '';
-  const { epoch, loss, validation } = result;
+  const { loss, validation } = result;
   const score = validation === null ? '' : `, validation ${scoreText(validation)}`;
-  return `; it is that of epoch ${epoch}: loss ${loss.toPrecision(3)}${score}`;
+  return `; it is that of epoch ${at + 1}: loss ${loss.toPrecision(3)}${score}`;
 }

@@ -55,6 +55,12 @@ function isDone({ progress: { epochs, best }, options }: Session): boolean {
 /** A training whose loss grows beyond all bounds, also at lower rates. */
 export class Diverged extends BonsaiError {}
 
+/** A training that leads nowhere leaves what was found before. */
+export function nullIfDiverged(error: unknown): null {
+  if (error instanceof Diverged) return null;
+  throw error;
+}
+
 /** @throws Diverged where it has begun anew often enough */
 function restart(session: Session, { options, hooks }: TrainTask): void {
   const epoch = session.progress.epochs + 1;
