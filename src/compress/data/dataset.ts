@@ -44,6 +44,24 @@ export function subset(data: Dataset, indices: ArrayLike<number>): Dataset {
   };
 }
 
+/** The samples of one part and then of another of the same data. */
+export function joined(a: Dataset, b: Dataset): Dataset {
+  const { parts: _, numbers: _numbers, ...whole } = a;
+  const floats = (first: Float32Array, second: Float32Array) => {
+    const all = new Float32Array(first.length + second.length);
+    all.set(first);
+    all.set(second, first.length);
+    return all;
+  };
+  return {
+    ...whole,
+    count: a.count + b.count,
+    x: floats(a.x, b.x),
+    ...(a.targets && b.targets ? { targets: floats(a.targets, b.targets) } : {}),
+    labels: a.labels && b.labels && Int32Array.from([...a.labels, ...b.labels]),
+  };
+}
+
 /** Rows of `size` elements at `indices`, one after another. */
 export function rowsAt(
   values: Float32Array,

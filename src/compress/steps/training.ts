@@ -4,10 +4,24 @@ import type { Graph } from '../../compiler/ir/graph.js';
 import { InternalError } from '../../errors.js';
 import type { Say } from '../../progress.js';
 import type { Candidate } from '../candidate.js';
+import { joined } from '../data/dataset.js';
+import { split } from '../data/split.js';
+import { seedFor } from '../random.js';
 import { originalTeacher, type StepSettings } from '../recipe.js';
 import { epochLine, learningCurve, scoreText } from '../train/curve.js';
 import { nullIfDiverged, type TrainHooks, train, trainDefaults } from '../train/loop.js';
-import { chosenPlan, epochsFor, inRounds, type Plan, type Run } from '../train/policy.js';
+import {
+  chosenPlan,
+  epochsFor,
+  inRounds,
+  meanOf,
+  type Plan,
+  type Run,
+  reached,
+  splitsFor,
+  type Trial,
+} from '../train/policy.js';
+import type { Validation } from '../train/validation.js';
 import { partsOf } from './parts.js';
 import type { Keeper, StepResult, Surroundings } from './step.js';
 
@@ -58,34 +72,35 @@ export async function trained(
   keeper: Keeper,
   hooksFor: HooksFor = noHooks,
 ): Promise<Trained> {
-  const { data } = surroundings;
   const notes: string[] = [];
   const next = partsOf(keeper);
-  const runAs = (plan: Plan, before: Run | null, title: string): Promise<Run> => {
-    const { hooks, keeper: own } =
-      before === null ? hooksFor(plan.epochs, next()) : noHooks(plan.epochs, next());
+  const runAs = (
+    plan: Plan,
+    before: Run | null,
+    { title = '', data = surroundings.data } = {},
+  ): Promise<Run> => {
+    const own = next();
+    const how = before === null ? hooksFor(plan.epochs, own) : noHooks(plan.epochs, own);
     const start = before?.candidate ?? starts[plan.start];
     if (start === undefined) throw new InternalError('compress', 'a training without a start');
     const rate = settings.learningRate * (before === null ? 1 : laterRate);
     const asked = { ...settings, ...plan, learningRate: rate };
     const tell = (text: string, chart?: string) => say(`${title}${text}`, chart);
-    return trainedAs(
-      start,
-      asked,
-      surroundings,
-      { say: tell, note: (text) => notes.push(text) },
-      {
-        ...{ hooks, keeper: own },
-      },
-    );
+    const told = { say: tell, note: (text: string) => notes.push(text) };
+    return trainedAs(start, asked, { ...surroundings, data }, told, how);
   };
-  const plan = await planOf(settings, starts, surroundings, notes, (one) =>
-    runAs(one, null, 'trial: ').catch(nullIfDiverged),
-  );
-  const first = await runAs(plan, null, '');
-  const isOpen = settings.epochs === 'auto' && data.validation.count > 0;
+  const plan = await planOf(settings, starts, surroundings, notes, async (one) => {
+    const found: (Validation | null)[] = [];
+    for (const data of splitsOf(surroundings)) {
+      const run = await runAs(one, null, { title: 'trial: ', data }).catch(nullIfDiverged);
+      found.push(run === null ? null : reached(run));
+    }
+    return meanOf(found);
+  });
+  const first = await runAs(plan, null);
+  const isOpen = settings.epochs === 'auto' && surroundings.data.validation.count > 0;
   const run = await inRounds(isOpen ? 'auto' : settings.rounds, first, (before) =>
-    runAs(plan, before, 'goes on: ').catch(nullIfDiverged),
+    runAs(plan, before, { title: 'goes on: ' }).catch(nullIfDiverged),
   );
   const how = starts[0]?.quantization === null ? 'in float32' : 'fake-quantized';
   const what = `${run.history.length} epochs ${how} at a learning rate of ${settings.learningRate}`;
@@ -94,6 +109,18 @@ export async function trained(
   const chosen = { ...found, rounds: run.rounds };
   const made = { ...settings, ...chosen } as StepSettings;
   return { candidate: run.candidate, notes: ended, settings: made, chosen, start };
+}
+
+/** The given split, and where validation samples are few others of all that is not for tests. */
+function splitsOf({ data, seed }: Surroundings): readonly Surroundings['data'][] {
+  const { train: samples, validation } = data;
+  const others = Array.from({ length: splitsFor(validation.count) - 1 }, (_, i) => {
+    const all = joined(samples, validation);
+    const share = validation.count / all.count;
+    const drawn = split(all, { validation: share, test: 0, seed: seedFor(seed, 'trials', i) });
+    return { ...data, train: drawn.train, validation: drawn.validation };
+  });
+  return [data, ...others];
 }
 
 /** Of what is 'auto', the second where the first is not. */
@@ -121,7 +148,7 @@ function planOf(
   starts: readonly Candidate[],
   { data: { train: samples, validation } }: Surroundings,
   notes: string[],
-  trial: (plan: Plan) => Promise<Run | null>,
+  trial: Trial,
 ): Promise<Plan> | Plan {
   const fixed = usualPlan({ epochs, batch, teacherShare });
   if (epochs !== 'auto') return fixed;

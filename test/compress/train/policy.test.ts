@@ -7,9 +7,11 @@ import {
   chosenPlan,
   epochsFor,
   inRounds,
+  meanOf,
   mostRounds,
   type Plan,
   type Run,
+  splitsFor,
 } from '../../../src/compress/train/policy.js';
 
 /** A run whose epochs are right for these shares. */
@@ -92,7 +94,7 @@ describe('training: what trials choose', () => {
         async (one) => {
           seen.push(one);
           const share = right[keyOf(one)];
-          return share === null ? null : runOf(share ?? 0.5);
+          return share === null ? null : { accuracy: share ?? 0.5, loss: 1 };
         },
         (one) => told.push(keyOf(one)),
       );
@@ -102,6 +104,30 @@ describe('training: what trials choose', () => {
       expect(plan.epochs, 'the whole budget').to.equal(plan.batch);
       for (const one of seen) expect(one.epochs, 'of a trial').to.equal(one.batch / 4);
     });
+  }
+});
+
+describe('training: trials on several splits', () => {
+  it('are made where validation samples are few', () => {
+    expect([1, 499, 500, 5000].map(splitsFor)).to.deep.equal([3, 3, 1, 1]);
+  });
+
+  const rows: readonly [edge: string, found: Parameters<typeof meanOf>[0], mean: unknown][] = [
+    ['one', [{ accuracy: 0.5, loss: 2 }], { accuracy: 0.5, loss: 2 }],
+    [
+      'the mean of two',
+      [
+        { accuracy: 0.5, loss: 2 },
+        { accuracy: 0.75, loss: 4 },
+      ],
+      { accuracy: 0.625, loss: 3 },
+    ],
+    ['no classes', [{ accuracy: null, loss: 2 }], { accuracy: null, loss: 2 }],
+    ['one that diverges: null', [{ accuracy: 0.5, loss: 2 }, null], null],
+    ['none: null', [], null],
+  ];
+  for (const [edge, found, mean] of rows) {
+    it(edge, () => expect(meanOf(found)).to.deep.equal(mean));
   }
 });
 
