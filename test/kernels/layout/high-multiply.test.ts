@@ -72,4 +72,23 @@ describe('requantization by the upper half of a product', () => {
       expect(applyHighMultiply(form, x)).to.equal(finish(stage, x, 0));
     }
   });
+
+  it('finds the slope with most room, and a bit more of its start, for accumulators of 22 bits', () => {
+    for (const [edge, multiplier, shift, zeroPoint, most] of [
+      ['on both sides of zero', 1858851306, -10, -20, 3154505],
+      ['on both sides of zero, steeper', 1843787736, -8, -20, 2481995],
+      ['of a ReLU', 1433523480, -8, -128, 2876778],
+    ] as const) {
+      const stage = {
+        ...{ biases: new Int32Array(1), multipliers: [{ multiplier, shift }] },
+        ...{ rounding: 'double' as const, zeroPoint, min: -128, max: 127 },
+      };
+      const form = highMultiply(stage, 0, -most, most);
+      expect(form, edge).to.not.equal(null);
+      if (form === null) return;
+      for (let x = -most; x <= most; x += 1 + (x & 7)) {
+        if (applyHighMultiply(form, x) !== finish(stage, x, 0)) expect.fail(`${edge}: ${x}`);
+      }
+    }
+  });
 });

@@ -52,6 +52,25 @@ describe('requantization by two multiplications', () => {
     expect(found / all).to.be.greaterThan(0.95);
   });
 
+  it('is found for outputs on both sides of zero, by the slope with most room', () => {
+    for (const [multiplier, most] of [
+      [1458370772, 2674208],
+      [1240523222, 1165169],
+      [1251497384, 1468169],
+    ] as const) {
+      const stage: OutputStage = {
+        ...{ biases: new Int32Array(1), multipliers: [{ multiplier, shift: -11 }] },
+        ...{ rounding: 'double', zeroPoint: -20, min: -128, max: 127 },
+      };
+      const form = twoMultiply(stage, 0, -most, most);
+      expect(form, `${multiplier}`).to.not.equal(null);
+      if (form === null) return;
+      for (let x = -most; x <= most; x += 1 + (x & 7)) {
+        if (applyTwoMultiply(form, x) !== finish(stage, x, 0)) expect.fail(`${multiplier}: ${x}`);
+      }
+    }
+  });
+
   it('decides ties of a float32 product, by every accumulator near one', () => {
     let [found, all, tying] = [0, 0, 0];
     for (let seed = 0; seed < 150; seed += 1) {

@@ -22,6 +22,7 @@ import { realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { clamp } from '../../ops/arithmetic/quant.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
+import { widestSlope } from './widest-slope.js';
 
 export interface HighMultiply {
   /** 0 … 23. */
@@ -118,23 +119,36 @@ function slopesThrough({ least }: Thresholds, middle: number): Slopes {
   return { low: low * (1 - 2 ** -40), high: high * (1 + 2 ** -40) };
 }
 
-/** Slopes to try, steep enough for all bits of a product's upper half. */
+/** Lines of about the real slope, then those of the one that leaves most room, also with a bit more of `start`. */
 function* linesOf(
   stage: OutputStage,
   channel: number,
-  { min, max, least }: Thresholds,
+  thresholds: Thresholds,
   zero: number,
 ): Generator<Line> {
+  const { min, max, least } = thresholds;
   const origin = least[Math.max(0, zero - 1)] as number;
   const reach = Math.max(max - origin, origin - min) + 1;
   const scale = Math.min(mostScale, Math.floor(Math.log2(int32Max / reach)) - 1);
   // Numbers of up to 2^53 are exact.
-  if (scale < 0 || Math.max(-min, max) * 2 ** scale >= 2 ** 52) return;
-  // A unit of `scaled` is worth realScale / 2^scale outputs, or so many 2^-32.
-  const slope = realScale(stage, channel) * 2 ** (32 - scale);
-  const lowered = Math.floor(Math.log2(int32Max / slope));
+  const isExact = (bits: number) => bits >= 0 && Math.max(-min, max) * 2 ** bits < 2 ** 52;
+  const real = realScale(stage, channel);
+  if (isExact(scale)) yield* slopesAbout(real, scale);
+  const crossings = Array.from(least, (at, i) => ({ at, level: i + 1 - zero }));
+  const halves = zero === 0 ? [crossings] : [crossings.slice(0, zero), crossings.slice(zero)];
+  const widest = widestSlope(halves, real);
+  for (const bits of [scale, scale + 1]) {
+    if (widest !== null && bits <= mostScale && isExact(bits)) yield* slopesAbout(widest, bits);
+  }
+}
+
+/** Slopes to try, steep enough for all bits of a product's upper half. @param slope outputs per accumulator */
+function* slopesAbout(slope: number, scale: number): Generator<Line> {
+  // A unit of `scaled` is worth so many 2^-32 of an output.
+  const unit = slope * 2 ** (32 - scale);
+  const lowered = Math.floor(Math.log2(int32Max / unit));
   if (lowered < 0 || lowered > 31) return;
-  const steep = Math.round(slope * 2 ** lowered);
+  const steep = Math.round(unit * 2 ** lowered);
   for (const nudge of nudges) {
     if (steep + nudge <= int32Max) yield { scale, multiplier: steep + nudge, shift: lowered };
   }

@@ -32,6 +32,7 @@ import { bendShift, realScale } from '../../ops/arithmetic/accumulation.js';
 import { rangeAt } from '../../ops/arithmetic/bounds.js';
 import { type Thresholds, thresholdsOf } from '../../ops/arithmetic/thresholds.js';
 import type { MatchContext } from '../variant.js';
+import { widestSlope } from './widest-slope.js';
 
 export interface TwoMultiply {
   /** int32. */
@@ -112,36 +113,57 @@ export function twoMultiply(
   const thresholds = thresholdsOf(stage, channel, min, max);
   if (thresholds === null) return null;
   const { first, least } = thresholds;
-  for (const scale of scalesOf(stage, channel, first, withTies)) {
-    const sumsPerUnit = realScale(stage, channel) * scale.step;
-    for (const range of rangesOf(thresholds, sumsPerUnit)) {
-      for (const multiply of factorsOf(
-        stage,
-        range,
-        least.length === 0 ? 0 : sumsPerUnit,
-        onlyShift,
-      )) {
-        const scaled = productOf(range, multiply);
-        const start = scaled && startOf(range, scaled, thresholds, scale);
-        if (scaled === null || start === null) continue;
-        const ties = tiesOf(range, (a) => start + scaled(a), thresholds, scale);
-        if (ties === 'undecided') continue;
-        const zero = scale.lift === null ? first * scale.step : 0;
-        return {
-          ...range,
-          ...multiply,
-          ties,
-          offset: (start + zero) >>> 0,
-          lift: scale.lift,
-          zeroPoint: stage.zeroPoint,
-          lowest: first,
-          highest: first + least.length,
-          inRange: min >= range.base && max <= range.base + range.top,
-        };
-      }
+  for (const { scale, range, slope } of linesOf(stage, channel, thresholds, withTies)) {
+    for (const multiply of factorsOf(stage, range, slope, onlyShift)) {
+      const scaled = productOf(range, multiply);
+      const start = scaled && startOf(range, scaled, thresholds, scale);
+      if (scaled === null || start === null) continue;
+      const ties = tiesOf(range, (a) => start + scaled(a), thresholds, scale);
+      if (ties === 'undecided') continue;
+      const zero = scale.lift === null ? first * scale.step : 0;
+      return {
+        ...range,
+        ...multiply,
+        ties,
+        offset: (start + zero) >>> 0,
+        lift: scale.lift,
+        zeroPoint: stage.zeroPoint,
+        lowest: first,
+        highest: first + least.length,
+        inRange: min >= range.base && max <= range.base + range.top,
+      };
     }
   }
   return null;
+}
+
+/** What of a line is decided before its factors. */
+interface Line {
+  readonly scale: Scale;
+  readonly range: Accumulators;
+  /** Sums per accumulator. */
+  readonly slope: number;
+}
+
+/** Lines of the real slope, then of the one that leaves most room. */
+function* linesOf(
+  stage: OutputStage,
+  channel: number,
+  thresholds: Thresholds,
+  withTies: boolean,
+): Generator<Line> {
+  const real = realScale(stage, channel);
+  const { least } = thresholds;
+  const lines = [...scalesOf(stage, channel, thresholds.first, withTies)].flatMap((scale) =>
+    rangesOf(thresholds, real * scale.step).map((range) => ({ scale, range })),
+  );
+  for (const line of lines)
+    yield { ...line, slope: least.length === 0 ? 0 : real * line.scale.step };
+  for (const { scale, range } of lines.filter(({ scale }) => scale.slack === 0)) {
+    const crossings = Array.from(least, (at, i) => ({ at, level: scale.least(i + 1) }));
+    const slope = widestSlope([crossings], real * scale.step);
+    if (slope !== null) yield { scale, range, slope };
+  }
 }
 
 /** 0, 1, −1, 2, −2 and so on. */
