@@ -14,7 +14,14 @@ import { laneBlocks, lanes } from '../layout/interleave.js';
 import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant, Overlap, WorkTerm } from '../variant.js';
 import { type Finish, finishFor } from './finish.js';
-import { clampWork, exceptionWork, finishFlags, finishWords } from './finish-words.js';
+import {
+  clampWork,
+  exceptionWork,
+  finishFlags,
+  finishWords,
+  precisionWords,
+  stepFlags,
+} from './finish-words.js';
 import { liveWeights, stageWords, type WeightAt, withDual, word } from './words.js';
 
 /**
@@ -91,7 +98,8 @@ function call3x3(
   return {
     inputs: [0],
     outputs: [0],
-    flags: { clamped: finish.isClamped },
+    flags: { clamped: finish.isClamped, ...stepFlags(finish) },
+    words: { precision: precisionWords(finish) },
     numbers: {
       batches: shape.batches,
       in_h: shape.inH,

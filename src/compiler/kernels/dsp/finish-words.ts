@@ -1,32 +1,40 @@
 /** How templates name the ways in which sums are finished. */
 import { laneBlocks, lanes } from '../layout/interleave.js';
 import type { WorkTerm } from '../variant.js';
-import { type ChannelFinish, type Finish, isException, lineStep, tieSteps } from './finish.js';
+import { type ChannelFinish, type Finish, finerSteps, isException } from './finish.js';
 
 /** Which of the templates' forms finishes outputs. */
-export function finishFlags({ method, isMixed }: Finish) {
-  return { linear: method === 'linear', mixed: isMixed, twice: method === 'twice' };
+export function finishFlags(finish: Finish) {
+  const { method, isMixed } = finish;
+  const ways = { linear: method === 'linear', mixed: isMixed, twice: method === 'twice' };
+  return { ...ways, ...stepFlags(finish) };
+}
+
+/** Whether the steps of lines' results are finer than usual. */
+export function stepFlags({ step }: Finish) {
+  return { fine: step === finerSteps[0], finest: step === finerSteps[1] };
 }
 
 /** The same of kernels that decide ties. */
 export function tyingFlags(finish: Finish) {
-  const { method, step } = finish;
+  const { method } = finish;
   const flags = { linear: method === 'linear', tied: isTied(finish), twice: method === 'twice' };
-  return { ...flags, fine: step === tieSteps[1], finest: step === tieSteps[0] };
+  return { ...flags, ...stepFlags(finish) };
 }
 
-/**
- * How templates finish sums: the helper for one sum, the fraction of a line's result in bits and the bits
- * above it.
- */
+/** The fraction of a line's result in bits, and the bits above it. */
+export function precisionWords(finish: Finish) {
+  const { fine, finest } = stepFlags(finish);
+  const bits = Math.log2(finish.step);
+  const word = finest ? 'finest' : fine ? 'fine' : '';
+  return { word, bits: `${bits}`, above: `${32 - bits}` };
+}
+
+/** How templates finish sums: the helper for one sum, and the precision of lines. */
 export function finishWords(finish: Finish) {
   const { linear, mixed, twice } = finishFlags(finish);
   const tied = isTied(finish);
-  const bits = Math.log2(finish.step);
-  const precision = {
-    word: bits === 16 ? 'finest' : bits === 12 ? 'fine' : '',
-    ...{ bits: `${bits}`, above: `${32 - bits}` },
-  };
+  const precision = precisionWords(finish);
   const ways = { linear, mixed, tied, [precision.word]: true, twice };
   const way = mixed ? 'mixed' : linear ? 'linear' : finish.method;
   return {
@@ -43,8 +51,8 @@ export function finishWords(finish: Finish) {
 /** Whether a channel has ties that a table decides. */
 const hasTies = ({ lowered }: ChannelFinish) => lowered !== undefined;
 
-/** Whether the kernel decides ties, or has at least the steps of such a kernel. */
-export const isTied = ({ step, channels }: Finish) => step !== lineStep || channels.some(hasTies);
+/** Whether the kernel decides ties. */
+export const isTied = ({ channels }: Finish) => channels.some(hasTies);
 
 /**
  * Work of ties where four channels are finished together.

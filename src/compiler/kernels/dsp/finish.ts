@@ -92,7 +92,7 @@ export function finishOf(
     range: rangeAt(bounds, channel),
   }));
   const linear =
-    linesOf(stage, channels, lineStep, () => null) ??
+    plainLines(stage, channels) ??
     (withTies
       ? linesWithTies(stage, channels)
       : linesOf(stage, channels, lineStep, ({ channel, bias, range }) =>
@@ -141,6 +141,15 @@ function linesOf(
   });
   if (lines === null) return null;
   return { offset: grid.offset, channels: lines, isMixed: lines.some(isException), step };
+}
+
+/** Where a channel's line is too narrow for the bits of its multiplier, all channels have finer steps. */
+function plainLines(stage: OutputStage, channels: readonly BoundedChannel[]): Lines | null {
+  for (const step of [lineStep, ...finerSteps]) {
+    const lines = linesOf(stage, channels, step, () => null);
+    if (lines !== null) return lines;
+  }
+  return null;
 }
 
 /** Finer steps leave fewer ties and more bits to narrow lines, but multipliers must be below 2^31. */
@@ -328,8 +337,10 @@ function offsetBetween(
 
 /** Steps of the line's result per step of the output. */
 export const lineStep = 256;
-/** Where ties are decided: for scales below 2^-9, below 2^-5, and others. */
-export const tieSteps = [2 ** 16, 2 ** 12, lineStep];
+/** Finer ones, for scales below 2^-5 and below 2^-9: their multipliers have more bits. */
+export const finerSteps = [2 ** 12, 2 ** 16] as const;
+/** Where ties are decided. */
+const tieSteps = [...finerSteps].reverse().concat(lineStep);
 
 /** How the results of lines become outputs: floor((result + offset) / step). */
 interface Grid {

@@ -35,7 +35,7 @@ import {
   type WorkTerm,
 } from '../variant.js';
 import { type Finish, finishFor } from './finish.js';
-import { clampWork, finishWords } from './finish-words.js';
+import { clampWork, finishWords, stepFlags } from './finish-words.js';
 import { clampNumbers } from './multiply.js';
 import { liveWeights } from './words.js';
 
@@ -377,6 +377,7 @@ function sparseCall(layer: Layer, loop: StreamLoop, { channels, finish }: Stream
       blocks: loop.entry !== 'weight',
       linear: finish.method === 'linear',
       twice: finish.method === 'twice',
+      ...stepFlags(finish),
       clamped: finish.isClamped,
     },
     words: { tiling: tileWords(loop), finish: finishWords(finish) },
