@@ -18,7 +18,7 @@ import {
 
 /** Units whose sums the kernel holds at once. */
 const block = 4;
-const cyclesPerOutput = { rescaled: 24, lifted: 33, requantized: 100 } as const;
+const cyclesPerOutput = { rescaled: 24, lifted: 33, deep: 45, requantized: 100 } as const;
 
 interface Tables {
   readonly lanes: LaneTable;
@@ -77,7 +77,7 @@ function makeTables(
   layer: Convolution,
 ): Tables | null {
   const { channels, depth } = layer.filters;
-  const outputs = rescaleStage(view, context, layer);
+  const outputs = rescaleStage(view, context, layer, true);
   const weights = weightRows(view, layer.filters);
   const lanes = laneTable(
     Array.from(outputs.starts.subarray(0, channels), (start, channel) => ({

@@ -20,10 +20,11 @@ import { noRounding, roundingFlags, stageNumbers } from '../portable/dense.js';
 import type { Flags, MatchContext, Table, WorkTerm } from '../variant.js';
 
 /**
- * How outputs follow from sums: by two multiplications each, by these with a lift, as in TFLM, or by two
- * multiplications except for channels without proved constants, which take XNNPACK's float32 scale.
+ * How outputs follow from sums: by two multiplications each, by these with a lift, as in TFLM, by two
+ * multiplications except for channels without proved constants, which take XNNPACK's float32 scale, or by
+ * three.
  */
-export type Rescale = 'rescaled' | 'lifted' | 'requantized' | 'mixed';
+export type Rescale = 'rescaled' | 'lifted' | 'requantized' | 'mixed' | 'deep';
 
 export interface RescaleStage {
   readonly rescale: Rescale;
@@ -35,26 +36,45 @@ export interface RescaleStage {
   readonly exceptions: number;
 }
 
-/** Uses two multiplications if they are proved for every channel, or for those that are no exceptions. */
+/**
+ * Uses two multiplications if they are proved for every channel, or for those that are no exceptions.
+ *
+ * @param isDeep for kernels that know three multiplications
+ */
 export function rescaleStage(
   view: NodeView<AccumulationAttrs>,
   context: MatchContext,
   { filters, stage }: Convolution,
+  isDeep = false,
 ): RescaleStage {
   const biases = biasesFor(view, filters, true);
-  const multiplies = twoMultipliesOf(view, context, stage) ?? [null];
-  const mixed = multiplies.every(isRescaled)
-    ? null
-    : mixedStage(biases, stage, context.facts.accumulator(view));
-  return mixed ?? stageOf(stage, multiplies, biases);
+  const multiplies = twoMultipliesOf(view, context, stage);
+  if (multiplies?.every(isRescaled)) return stageOf(stage, multiplies, biases);
+  const mixed = mixedStage(biases, stage, context.facts.accumulator(view));
+  if (mixed !== null) return mixed;
+  return isDeep && multiplies !== null
+    ? deepStage(multiplies, biases)
+    : stageOf(stage, [null], biases);
 }
+
+function deepStage(multiplies: readonly TwoMultiply[], biases: Int32Array): RescaleStage {
+  return {
+    rescale: 'deep',
+    starts: startsOf(multiplies, biases),
+    words: multiplies.map((each) => [...rescaleWords(each), ...liftWords(each), each.lower]),
+    exceptions: 0,
+  };
+}
+
+const startsOf = (multiplies: readonly TwoMultiply[], biases: Int32Array) =>
+  biases.map((bias, channel) => bias - (multiplies[channel]?.base ?? 0));
 
 /** @param multiplies of the channels, whose initial sums are `biases` */
 export function stageOf(
   { multipliers }: Pick<OutputStage, 'multipliers'>,
   multiplies: readonly (TwoMultiply | null)[],
   biases: Int32Array,
-): RescaleStage & { readonly rescale: Exclude<Rescale, 'mixed'> } {
+): RescaleStage & { readonly rescale: keyof Cycles } {
   if (!multiplies.every(isRescaled)) {
     const words = multipliers.map(({ multiplier, shift }) => [multiplier, shift]);
     return { rescale: 'requantized', starts: biases, words, exceptions: 0 };
@@ -64,8 +84,7 @@ export function stageOf(
     ...rescaleWords(multiply),
     ...(rescale === 'lifted' ? liftWords(multiply) : []),
   ]);
-  const starts = biases.map((bias, channel) => bias - (multiplies[channel]?.base ?? 0));
-  return { rescale, starts, words, exceptions: 0 };
+  return { rescale, starts: startsOf(multiplies, biases), words, exceptions: 0 };
 }
 
 /** Marks a channel that takes a float32 scale, in the place of a right shift. */
@@ -101,12 +120,16 @@ function mixedStage(
 /** The lowest and the highest output. */
 const bytesOf = (low: number, high: number) => (low & 255) + (high & 255) * 256;
 
+/** Of an output in each form. */
+type Cycles = Readonly<Record<Exclude<Rescale, 'mixed' | 'deep'>, number>>;
+
 /** Work of the outputs. @param cycles of one, in each form */
 export function rescaleWork(
   { rescale, exceptions }: RescaleStage,
   count: number,
-  cycles: Readonly<Record<Exclude<Rescale, 'mixed'>, number>>,
+  cycles: Cycles & { readonly deep?: number },
 ): Readonly<Record<string, WorkTerm>> {
+  if (rescale === 'deep') return { deep: { count, cycles: cycles.deep ?? cycles.requantized } };
   if (rescale !== 'mixed') return { [rescale]: { count, cycles: cycles[rescale] } };
   return {
     rescaled: { count, cycles: cycles.rescaled },
@@ -114,7 +137,7 @@ export function rescaleWork(
   };
 }
 
-/** The kernels have no third multiplication. */
+/** Whether there is no third multiplication, which most kernels do not have. */
 export function isRescaled(multiply: TwoMultiply | null): multiply is TwoMultiply {
   return multiply !== null && multiply.lower === 0;
 }
@@ -152,6 +175,7 @@ export function rescaleOperands(
     flags: {
       lifted: rescale === 'lifted',
       mixed: rescale === 'mixed',
+      deep: rescale === 'deep',
       requantized,
       ...(requantized ? roundingFlags(stage) : noRounding),
     },

@@ -49,7 +49,7 @@ import { spareTaps, sparsePixelStream } from './sparse-pixels.js';
 
 /** Approximate cycles of a tap, by the pixels of its tile. */
 const cyclesPerTap: Readonly<Record<number, number>> = { 9: 22.7, 6: 15.7, 3: 10.2 };
-const cyclesPerOutput = { rescaled: 18, lifted: 65, requantized: 105 } as const;
+const cyclesPerOutput = { rescaled: 18, lifted: 65, deep: 65, requantized: 105 } as const;
 
 /** Weights as a kernel reads them. */
 interface Stored {
@@ -182,7 +182,7 @@ function makeTables(
   const rows = rowsOf(view, layer.filters);
   return {
     ...layout.store(rows, inputRanges(view, context.facts, layer), layer.shape),
-    outputs: rescaleStage(view, context, layer),
+    outputs: rescaleStage(view, context, layer, true),
   };
 }
 
