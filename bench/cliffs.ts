@@ -47,6 +47,7 @@ const { values } = parseArgs({
     models: { type: 'string', default: '../shared/models' },
     only: { type: 'string', default: '' },
     jump: { type: 'string', default: '0.1' },
+    scales: { type: 'string', default: '0.02' },
     all: { type: 'boolean', default: false },
   },
 });
@@ -158,7 +159,7 @@ function disturbedQuants(
     } = quant;
     const isAtEnd = Math.abs(zeroPoint + 0.5) > 127;
     const own = byLeader.get(leader) ?? {
-      scales: [Math.fround(scale * (1 + off(0.02)))],
+      scales: [Math.fround(scale * (1 + off(Number(values.scales))))],
       zeroPoints: [isAtEnd ? zeroPoint : clamp(zeroPoint + Math.round(off(3)), -127, 126)],
       axis: null,
     };
