@@ -99,7 +99,7 @@ export function withCompileOptions(command: Command): Command {
     .addOption(
       new Option(
         '--sram-copies <share>',
-        'share of the free RAM for copies of weights (default: half; all with speed, else all but an eighth if that halves the time or the model is slower than an interpreter)',
+        'share of the free RAM for copies of weights (default: half; all with speed, else more if that halves the time or the model is slower than an interpreter)',
       ).choices(sramCopies),
     )
     .addOption(

@@ -596,7 +596,7 @@ describe('plan: more than the share of RAM for copies', () => {
     it(`it is taken where that nearly halves the time: ${edge}`, () => {
       const step = stepOf({ name: 'a', cycles: 100, pieces: [[100, missCycles]] });
       const withMoreCopies = { ...noLimits, copyBytes: () => 100 };
-      const room = { copyBytes: () => 50, withMoreCopies };
+      const room = { copyBytes: () => 50, withMoreCopies, withAllCopies: withMoreCopies };
       expect(chosenOf([step], 'balanced', room).regions).to.deep.equal([region]);
       expect(
         chosenOf([step], 'balanced', { copyBytes: () => 50 }).regions,

@@ -72,6 +72,7 @@ describe('plan: RAM for copies of weights', () => {
   it('balanced and size may have all but an eighth, where no share is asked for', () => {
     expect(room().withMoreCopies?.copyBytes(20 * KB)).to.equal(63 * KB);
     expect(room({ optimize: 'size' }).withMoreCopies?.copyBytes(20 * KB)).to.equal(63 * KB);
+    expect(room().withAllCopies?.copyBytes(20 * KB)).to.equal(72 * KB);
     expect(room({ optimize: 'speed' }).withMoreCopies).to.equal(undefined);
     expect(room({ sramCopies: 'half' }).withMoreCopies).to.equal(undefined);
   });

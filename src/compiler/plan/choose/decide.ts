@@ -33,7 +33,7 @@ export interface Decided {
  * Share of the time that may remain if weights take more RAM than their share: the application
  * loses RAM then, which the score does not count.
  */
-const mostWithAllCopies = 0.55;
+const mostWithMoreCopies = 0.55;
 
 /** A budget, or a bound of the goal's own: what an interpreter takes, and flash that stays free. */
 export type Limit = 'flash' | 'time' | 'interpreter' | 'reserve';
@@ -45,12 +45,15 @@ export function decide(
   room: Room,
 ): Decided {
   const usual = decideWithin(steps, optimize, room);
+  const { withMoreCopies, withAllCopies } = room;
   // Without a price, RAM holds all copies that save any time.
-  if (room.withMoreCopies === undefined || usual.chosen.prices.sram === 0) return usual;
-  const all = decideWithin(steps, optimize, room.withMoreCopies);
-  const most = mostWithAllCopies * usual.chosen.totals.cycles;
-  const isSlow = usual.chosen.totals.cycles > boundOf(optimize, room);
-  return isSlow || all.chosen.totals.cycles <= most ? all : usual;
+  const holdsAll = ({ chosen }: Decided) => chosen.prices.sram === 0;
+  if (withMoreCopies === undefined || withAllCopies === undefined || holdsAll(usual)) return usual;
+  const isSlow = ({ chosen }: Decided) => chosen.totals.cycles > boundOf(optimize, room);
+  const more = decideWithin(steps, optimize, withMoreCopies);
+  const most = mostWithMoreCopies * usual.chosen.totals.cycles;
+  if (!isSlow(usual) && more.chosen.totals.cycles > most) return usual;
+  return isSlow(more) && !holdsAll(more) ? decideWithin(steps, optimize, withAllCopies) : more;
 }
 
 function decideWithin(

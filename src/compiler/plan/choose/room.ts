@@ -34,8 +34,9 @@ export interface Room {
   readonly interpreterCycles: number;
   /** RAM for copies of weights beside an arena of `arenaBytes`. */
   copyBytes(arenaBytes: number): number;
-  /** The room with more RAM for copies, if the goal may take it for a gain in time. */
+  /** The rooms with more and with all RAM for copies, if the goal may take it for a gain in time. */
   readonly withMoreCopies?: Room;
+  readonly withAllCopies?: Room;
 }
 
 /** RAM for the runtime and the stack. */
@@ -51,7 +52,7 @@ export function ramForModel(target: TargetTraits, options: CompileOptions, steps
 /** Share of the free RAM for copies of weights. The application has the rest. */
 const copyShares: Readonly<Record<SramCopies, number>> = { none: 0, half: 0.5, all: 1 };
 
-/** What goals but speed take where copies halve the time, or the model is slower than an interpreter. */
+/** What goals but speed take where copies halve the time. */
 const mostCopies = 7 / 8;
 
 /** Of the board's flash, without --max-flash: speed would fill it with weights as code. */
@@ -113,6 +114,10 @@ export function roomOf(
     copyBytes: copyBytes(copyShares[sramCopies]),
   };
   return optimize !== 'speed' && options.sramCopies === undefined
-    ? { ...room, withMoreCopies: { ...room, copyBytes: copyBytes(mostCopies) } }
+    ? {
+        ...room,
+        withMoreCopies: { ...room, copyBytes: copyBytes(mostCopies) },
+        withAllCopies: { ...room, copyBytes: copyBytes(1) },
+      }
     : room;
 }
