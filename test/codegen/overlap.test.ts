@@ -119,6 +119,17 @@ const rows: readonly { edge: string; module: Module; kernel?: string }[] = [
   {
     edge: 'max_pool2d',
     module: node('max_pool2d', null, { ...window, ...pads, kernelH: 3, kernelW: 3 }),
+    kernel: 'portable/max_pool2d',
+  },
+  {
+    edge: 'dsp/max_pool2d_rows, rows of columns in scratch',
+    module: node('max_pool2d', null, { ...window, ...pads, kernelH: 3, kernelW: 3 }),
+    kernel: 'dsp/max_pool2d_rows',
+  },
+  {
+    edge: 'dsp/max_pool2d_rows, windows of one row: the third column after a row of outputs',
+    module: node('max_pool2d', null, { ...window, ...none, kernelH: 1, kernelW: 4 }),
+    kernel: 'dsp/max_pool2d_rows',
   },
   {
     edge: 'average_pool2d',

@@ -51,6 +51,11 @@ export const variantRows: Readonly<Record<string, Fill>> = {
     const x = b.node('max_pool2d', [b.input([1, 6, 6, 10])], attrs);
     return b.node('max_pool2d', [x], { kernelH: 2, kernelW: 2, ...poolWindow });
   },
+  'dsp/max_pool2d_rows': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow, ...pads };
+    const x = b.node('max_pool2d', [b.input([1, 6, 6, 10])], attrs);
+    return [x, b.node('max_pool2d', [b.input([1, 6, 6, 3])], attrs)];
+  },
   'dsp/sparse_conv2d': (b) => {
     const x = b.conv2d(b.input([1, 9, 9, 3]), [8, 3, 3], { strideH: 2, strideW: 2, ...pads });
     return b.conv2d(x, [6, 3, 3], pads);
@@ -331,6 +336,12 @@ export const variantRows: Readonly<Record<string, Fill>> = {
     const x = b.node('average_pool2d', [b.input([1, 6, 6, 8])], attrs);
     const y = b.node('average_pool2d', [x], { ...attrs, kernelH: 4, kernelW: 4 });
     return [y, b.node('average_pool2d', [b.input([1, 6, 6, 7])], attrs)];
+  },
+  'swar/max_pool2d': (b) => {
+    const attrs = { kernelH: 3, kernelW: 3, ...poolWindow };
+    const x = b.node('max_pool2d', [b.input([1, 8, 8, 4])], { ...attrs, ...pads });
+    const column = b.node('max_pool2d', [x], { ...attrs, kernelW: 1, activation: 'relu' });
+    return b.node('max_pool2d', [column], { ...attrs, kernelH: 1, strideH: 1 });
   },
   'swar/conv2d': (b) => b.conv2d(b.conv2d(b.input([1, 5, 5, 64]), [16, 1, 1], {}), [10, 1, 1], {}),
   'thumb1/conv2d': (b) => {

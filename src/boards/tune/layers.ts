@@ -321,6 +321,11 @@ export const calibration: readonly Layer[] = [
   pool('max_pool2d', wide, 2),
   pool('max_pool2d', deep, 4),
   pool('max_pool2d', odd, 3),
+  pool('max_pool2d', [1, 24, 4, 4], 2),
+  pool('max_pool2d', [1, 4, 32, 8], 4),
+  pool('max_pool2d', [1, 4, 8, 6], 2),
+  padded(pool('max_pool2d', wide, 3)),
+  pool('max_pool2d', [1, 12, 12, 8], 6),
   ...[wide, deep, odd].map(
     (shape): Layer => ({ op: 'logistic', inputs: [shape], attrs: { algorithm: 'fixed' } }),
   ),

@@ -136,6 +136,7 @@ import { rv32Pixels, rv32SparsePixels } from './rv32/pixels.js';
 import { rv32Row } from './rv32/row.js';
 import { packedAveragePool, reciprocalOfAll } from './swar/average_pool2d.js';
 import { lanesKernel } from './swar/conv2d.js';
+import { packedMaxPool, wordRowsMaxPool } from './swar/max_pool2d.js';
 import { pixelsKernel, sparsePixelsKernel } from './swar/pixels.js';
 import { sparseRowKernel } from './swar/sparse-row.js';
 import { codedConvolution } from './thumb1/conv2d.js';
@@ -378,6 +379,8 @@ const kernels: ReadonlyMap<string, Kernels<Any>> = new Map<string, Kernels<Any>>
       variants: [
         vectorMaxPool(),
         wordMaxPool(),
+        wordRowsMaxPool(),
+        packedMaxPool(),
         poolVariant({ name: 'max_pool2d', cycles: 20 }),
         realPool('max_pool2d', 'maximum'),
       ],

@@ -167,6 +167,34 @@ static inline int8_t finish_linear(int32_t acc, int32_t multiplier, int32_t offs
 #endif
 #endif
 
+/// max_bytes
+/* The larger of each pair of signed bytes. */
+static inline uint32_t max_bytes(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t largest;
+    /* SSUB8 notes for each byte whether a - b, before it wraps, is 0 or more; SEL takes a there. */
+    __asm__("ssub8 %0, %1, %2\n\t"
+            "sel %0, %1, %2"
+            : "=&r"(largest)
+            : "r"(a), "r"(b)
+            : "cc");
+    return largest;
+#else
+    uint32_t largest = 0;
+    for (int32_t bit = 0; bit < 32; bit += 8) {
+        const uint32_t from = (int8_t)(a >> bit) < (int8_t)(b >> bit) ? b : a;
+        largest |= from & (uint32_t)0xff << bit;
+    }
+    return largest;
+#endif
+}
+
+/// max_spans
+/* `count` runs of bytes side by side in the output; of each operand, runs have `skip` bytes between
+ * them. */
+struct max_spans { int32_t bytes, count, a_skip, b_skip; };
+
 /// sparse
 /* The nonzero weights, one output channel after the other. Assembly reads the fields at fixed
  * offsets.

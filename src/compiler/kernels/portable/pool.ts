@@ -3,7 +3,7 @@ import { dtypes, elementCount, type NodeView } from '../../ir/graph.js';
 import { activationRange } from '../../ops/arithmetic/quant.js';
 import { outputOf } from '../../ops/shape/operands.js';
 import { imageOf, type PoolAttrs, poolTypes, slides } from '../../ops/shape/pool.js';
-import { windowLead } from '../layout/overlap.js';
+import { type WindowShape, windowLead } from '../layout/overlap.js';
 import type { KernelCall, KernelVariant } from '../variant.js';
 
 interface PoolKernel {
@@ -48,10 +48,18 @@ export function poolVariant<A extends PoolAttrs>({
 
 /** Lead, in elements, of a kernel that computes pixel after pixel, `channelBlock` channels at a time. */
 export function poolLead(view: NodeView<PoolAttrs>, channelBlock: number): number {
+  return windowLead(windowShapeOf(view), { channelBlock, depthwise: true });
+}
+
+/** Lead, in elements, of a kernel that reads all inputs of a row of outputs before it writes them. */
+export function rowsLead(view: NodeView<PoolAttrs>): number {
+  return windowLead(windowShapeOf(view), { tilePixels: Infinity });
+}
+
+function windowShapeOf(view: NodeView<PoolAttrs>): WindowShape {
   const [batches = 0, inH = 0, inW = 0, inC = 0] = imageOf(view);
   const [, outH = 0, outW = 0, outC = 0] = outputOf(view).shape;
-  const shape = { ...slides(view), ...view.attrs, batches, inH, inW, inC, outH, outW, outC };
-  return windowLead(shape, { channelBlock, depthwise: true });
+  return { ...slides(view), ...view.attrs, batches, inH, inW, inC, outH, outW, outC };
 }
 
 function lower(

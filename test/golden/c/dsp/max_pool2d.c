@@ -1,28 +1,6 @@
 #include "BONSAI_FLASH"
 #include "BONSAI_SHARED, another 2"
-
-/* The larger of each pair of signed bytes. */
-static inline uint32_t max_bytes(uint32_t a, uint32_t b)
-{
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t largest;
-    /* SSUB8 notes for each byte whether a - b, before it wraps, is 0 or more; SEL takes a there. */
-    __asm__("ssub8 %0, %1, %2\n\t"
-            "sel %0, %1, %2"
-            : "=&r"(largest)
-            : "r"(a), "r"(b)
-            : "cc");
-    return largest;
-#else
-    uint32_t largest = 0;
-    for (int32_t bit = 0; bit < 32; bit += 8) {
-        const uint32_t from = (int8_t)(a >> bit) < (int8_t)(b >> bit) ? b : a;
-        largest |= from & (uint32_t)0xff << bit;
-    }
-    return largest;
-#endif
-}
-
+#include "max_bytes"
 #include "load_word"
 
 /* The smaller of each pair of signed bytes. */
