@@ -9,8 +9,11 @@ import { planned } from '../../src/pipeline.js';
 import { defaults } from '../support/plan.js';
 import { skip } from '../support/skip.js';
 
-/** Each goal has costs of its own, which are fitted: estimates of the same work differ by so much. */
-const tolerance = 1.005;
+/**
+ * Each goal has costs of its own, which are fitted: estimates of the same work differ by 0.5 %. As
+ * much again speed gives for an image that is an eighth smaller.
+ */
+const tolerance = 1.01;
 
 const models = ['ad', 'ad_u80', 'kws', 'kws_u90'];
 
