@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { loadTarget, type Target } from '../src/boards/target/index.js';
 import { analyse } from '../src/compiler/analysis/index.js';
 import {
+  elementCount,
   type Graph,
   type Module,
   mainGraph,
@@ -94,7 +95,7 @@ function quantized(name: string, network: FloatNetwork): Module {
   };
   for (let sample = 0; sample < 8; sample += 1) {
     const [input = 0] = graph.inputs;
-    const size = tensorOf(graph, input).shape.reduce((a, b) => a * b, 1);
+    const size = elementCount(tensorOf(graph, input).shape);
     const elements = Float32Array.from({ length: size }, () => 2 * random() - 1);
     look(input, elements);
     for (const [id, data] of evaluateGraph(graph, [elements]).tensors) {
@@ -202,11 +203,15 @@ interface Layer {
   readonly kernel: string;
 }
 
-function layersOf(module: Module, target: Target): readonly Layer[] {
+/** A module behind the passes, and what is proved of it. */
+function analysed(module: Module) {
   const after = runPasses(module, { faithful: false });
-  const facts = analyse(mainGraph(after));
-  const { plan, implementations } = makePlan(after, facts, target, options);
-  return plan.steps.map(({ name, op, kernel, alternatives }, i) => {
+  return { module: after, facts: analyse(mainGraph(after)) };
+}
+
+function layersOf({ module, facts }: ReturnType<typeof analysed>, target: Target) {
+  const { plan, implementations } = makePlan(module, facts, target, options);
+  return plan.steps.map(({ name, op, kernel, alternatives }, i): Layer => {
     const calls = (implementations[i]?.parts ?? []).flatMap((part) => part.kernel.outlines());
     return {
       name: `${op} ${name}`,
@@ -284,7 +289,7 @@ let far = 0;
 for (const [name, make] of wanted) {
   const module = make();
   const siblings = Array.from({ length: each }, (_, i) =>
-    sibling(module, makeRandom(seedFor(29, name, i))),
+    analysed(sibling(module, makeRandom(seedFor(29, name, i)))),
   );
   for (const targetName of values.targets.split(',')) {
     const target = loadTarget(targetName);

@@ -2,7 +2,7 @@
  * Training beside a plain Keras loop of equal steps, on two drawn problems: noisy gestures of an
  * accelerometer, and digits of 8 × 8 pixels (docs/compression.md, "Steps, not epochs").
  *
- *     npx tsx bench/training.ts --python PYTHON [--seeds 1,2,3] [--cells prune80,…] [--problems digits]
+ *     npx tsx bench/training.ts --python PYTHON [--seeds 1,2,3] [--cells prune80,…] [--problems digits] [--notes]
  *
  * PYTHON has TensorFlow. Both begin with the same float weights and samples; accuracy is that of the
  * test samples, in int8 here, in float (or fake-quantized) there.
@@ -32,6 +32,7 @@ const { values: flags } = parseArgs({
     cells: { type: 'string' },
     problems: { type: 'string', default: 'gestures,digits' },
     backend: { type: 'string', default: 'wasm' },
+    notes: { type: 'boolean', default: false },
   },
 });
 const { tf } = await loadBackend(flags.backend as 'wasm');
@@ -106,7 +107,6 @@ const networkOf = (name: keyof typeof problems) => {
     .dense(classes, 'none');
 };
 
-const rows: { name: string; seed: number; ours: number; keras: number; seconds: number[] }[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'bonsaic-training-'));
 for (const name of flags.problems.split(',') as (keyof typeof problems)[]) {
   for (const seed of flags.seeds.split(',').map(Number)) {
@@ -165,12 +165,11 @@ for (const name of flags.problems.split(',') as (keyof typeof problems)[]) {
         readonly seconds: number;
       };
       const cpu = (used.user + used.system) / 1e6;
-      rows.push({ name: `${name} ${cell}`, seed, ours, keras: accuracy, seconds: [cpu, seconds] });
       const percent = (share: number) => (100 * share).toFixed(2);
       console.log(
         `${name} ${cell} seed ${seed}: float ${percent(float)}, ours ${percent(ours)}, Keras ${percent(accuracy)}; ${steps} steps, ${cpu.toFixed(1)} s of CPU with trials, Keras ${seconds.toFixed(1)} s`,
       );
-      if (process.env.NOTES) for (const note of notes) console.log(`    ${note}`);
+      if (flags.notes) for (const note of notes) console.log(`    ${note}`);
     }
   }
 }

@@ -5,7 +5,6 @@ import {
   elementCount,
   type Graph,
   isConstant,
-  type Node,
   type NodeView,
   type TensorId,
   tensorOf,
@@ -56,9 +55,11 @@ export function modelSize(owner: Graph): ModelSize {
   const constants = new Set<TensorId>();
   let [macs, sums] = [0, 0];
   for (const [index, node] of graph.nodes.entries()) {
-    const own = turnsOf(graph, index) * opOf(node).macs(viewOf(graph, node));
-    macs += own;
-    if (own > 0) sums += turnsOf(graph, index) * outputElements(graph, node);
+    const turns = turnsOf(graph, index);
+    const view = viewOf(graph, node);
+    const own = opOf(node).macs(view);
+    macs += turns * own;
+    if (own > 0) sums += turns * outputElements(view);
     for (const id of node.inputs)
       if (id !== null && isConstant(tensorOf(graph, id))) constants.add(id);
   }
@@ -69,6 +70,7 @@ export function modelSize(owner: Graph): ModelSize {
   return { macs, sums, parameters };
 }
 
-function outputElements(graph: Graph, { outputs }: Node): number {
-  return outputs.reduce((sum, id) => sum + elementCount(tensorOf(graph, id).shape), 0);
+/** Elements of all outputs of a node. */
+export function outputElements({ outputs }: Pick<NodeView, 'outputs'>): number {
+  return outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }

@@ -1,5 +1,5 @@
 /** Groups of channels that are alike, and the sizes of a graph without some of them. */
-import { liveness, type ModelSize, modelSize } from '../../compiler/analysis/index.js';
+import { liveness, type ModelSize, modelSize, outputElements } from '../../compiler/analysis/index.js';
 import {
   elementCount,
   type Graph,
@@ -75,8 +75,7 @@ export interface Sizes extends ModelSize {
 export function sizesOf(graph: Graph): Sizes {
   const work = graph.nodes.map((node) => {
     const view = viewOf(graph, node);
-    const elements = view.outputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    return opOf(node).macs(view) || elements;
+    return opOf(node).macs(view) || outputElements(view);
   });
   return { ...modelSize(graph), work, liveElements: mostLive(graph) };
 }

@@ -145,19 +145,21 @@ function linesOf(
 
 /** Where a channel's line is too narrow for the bits of its multiplier, all channels have finer steps. */
 function plainLines(stage: OutputStage, channels: readonly BoundedChannel[]): Lines | null {
-  for (const step of [lineStep, ...finerSteps]) {
-    const lines = linesOf(stage, channels, step, () => null);
-    if (lines !== null) return lines;
-  }
-  return null;
+  return firstOf([lineStep, ...finerSteps], (step) => linesOf(stage, channels, step, () => null));
 }
 
 /** Finer steps leave fewer ties and more bits to narrow lines, but multipliers must be below 2^31. */
 function linesWithTies(stage: OutputStage, channels: readonly BoundedChannel[]): Lines | null {
-  for (const step of tieSteps) {
-    const lines = linesOf(stage, channels, step, ({ bias, channel }, thresholds, grid) =>
+  return firstOf(tieSteps, (step) =>
+    linesOf(stage, channels, step, ({ bias, channel }, thresholds, grid) =>
       tyingLine(stage, channel, bias, thresholds, grid),
-    );
+    ),
+  );
+}
+
+function firstOf(steps: readonly number[], at: (step: number) => Lines | null): Lines | null {
+  for (const step of steps) {
+    const lines = at(step);
     if (lines !== null) return lines;
   }
   return null;

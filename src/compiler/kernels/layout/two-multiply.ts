@@ -154,15 +154,18 @@ function* linesOf(
 ): Generator<Line> {
   const real = realScale(stage, channel);
   const { least } = thresholds;
-  const lines = [...scalesOf(stage, channel, thresholds.first, withTies)].flatMap((scale) =>
-    rangesOf(thresholds, real * scale.step).map((range) => ({ scale, range })),
-  );
-  for (const line of lines)
-    yield { ...line, slope: least.length === 0 ? 0 : real * line.scale.step };
-  for (const { scale, range } of lines.filter(({ scale }) => scale.slack === 0)) {
+  const scales = () => scalesOf(stage, channel, thresholds.first, withTies);
+  const rangesAt = ({ step }: Scale) => rangesOf(thresholds, real * step);
+  for (const scale of scales()) {
+    const slope = least.length === 0 ? 0 : real * scale.step;
+    for (const range of rangesAt(scale)) yield { scale, range, slope };
+  }
+  for (const scale of scales()) {
+    if (scale.slack !== 0) continue;
     const crossings = Array.from(least, (at, i) => ({ at, level: scale.least(i + 1) }));
     const slope = widestSlope([crossings], real * scale.step);
-    if (slope !== null) yield { scale, range, slope };
+    if (slope === null) continue;
+    for (const range of rangesAt(scale)) yield { scale, range, slope };
   }
 }
 

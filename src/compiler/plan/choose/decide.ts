@@ -67,10 +67,15 @@ function decideWithin(
   const dense = search(steps.map(withAllWeights), goal, free);
   const most = mostTime[optimize];
   const allowed = most === null ? steps : clearlyFaster(steps, dense, most);
-  const fastest = () => search(allowed, fastestGoal, free);
+  let known: Found | null = null;
+  const fastest = () => {
+    known ??= search(allowed, fastestGoal, free);
+    return known.totals.cycles;
+  };
   const wanted = search(allowed, goal, free);
-  const bounds = boundsFor(wanted, allowed, optimize, scale, asked, fastest);
-  const ideal = bounds === null ? wanted : search(allowed, goal, bounds.room);
+  const balanced = () => search(allowed, goalOf('balanced', scale, asked), free);
+  const bounds = boundsFor(wanted, boundOf(optimize, asked), asked, fastest, balanced);
+  const ideal = bounds === null ? wanted : search(allowed, goal, { ...free, ...bounds.most });
   const room = withMargin(asked, ideal, fastest);
   const isLarge = ideal.totals.imageBytes > room.flashBytes;
   const isLate = ideal.totals.cycles > room.mostCycles;
@@ -83,7 +88,8 @@ function decideWithin(
   const costs = goal.cost(chosen.totals) - goal.cost(ideal.totals);
   const share = !isLate ? 1 : isMissed ? 0 : Math.exp(-Math.max(0, costs));
   const limit = isLarge ? 'flash' : isLate ? 'time' : (bounds?.limit ?? null);
-  const withMoreFlash = moreFlash(limit, chosen, () => search(allowed, goal, whole(asked)));
+  const onBoard = { ...asked, flashBytes: asked.mostFlashBytes };
+  const withMoreFlash = moreFlash(limit, chosen, () => search(allowed, goal, onBoard));
   return { goal, chosen, dense, share, limit, withMoreFlash };
 }
 
@@ -95,34 +101,28 @@ function boundOf(optimize: Optimize, { interpreterCycles }: Room): number {
 }
 
 interface Bounds {
-  readonly room: Room;
+  readonly most: { readonly mostCycles?: number; readonly flashBytes?: number };
   readonly limit: Limit;
 }
 
 /**
- * The room within a goal's own bounds, where what it wants exceeds them and some choice does not.
- * Flash that stays free must not make speed slower than balanced, which leaves none.
+ * A goal's own bound, where what it wants exceeds it and some choice does not. Flash that stays free
+ * must not make speed slower than balanced, which leaves none.
  */
 function boundsFor(
   { totals }: Found,
-  steps: readonly StepAlternatives[],
-  optimize: Optimize,
-  scale: Scale,
-  asked: Room,
-  fastest: () => Found,
+  mostCycles: number,
+  { usualFlashBytes }: Room,
+  fastest: () => number,
+  balanced: () => Found,
 ): Bounds | null {
-  const free = { ...asked, flashBytes: Infinity, mostCycles: Infinity };
-  const mostCycles = boundOf(optimize, asked);
-  if (totals.cycles > mostCycles && fastest().totals.cycles <= mostCycles) {
-    return { room: { ...free, mostCycles }, limit: 'interpreter' };
+  if (totals.cycles > mostCycles && fastest() <= mostCycles) {
+    return { most: { mostCycles }, limit: 'interpreter' };
   }
-  if (totals.imageBytes <= asked.usualFlashBytes) return null;
-  const balanced = search(steps, goalOf('balanced', scale, asked), free);
-  const flashBytes = Math.max(asked.usualFlashBytes, balanced.totals.imageBytes);
-  return { room: { ...free, flashBytes }, limit: 'reserve' };
+  if (totals.imageBytes <= usualFlashBytes) return null;
+  const flashBytes = Math.max(usualFlashBytes, balanced().totals.imageBytes);
+  return { most: { flashBytes }, limit: 'reserve' };
 }
-
-const whole = (room: Room): Room => ({ ...room, flashBytes: room.mostFlashBytes });
 
 /** Less is not worth a line in the report. */
 const leastGainOfFlash = 0.03;
@@ -143,10 +143,11 @@ function scaleOf(steps: readonly StepAlternatives[]): Scale {
 /** Share of the time budget to aim at, if possible: estimates are a few per cent off. */
 const timeMargin = 0.95;
 
-function withMargin(room: Room, ideal: Found, fastest: () => Found): Room {
+/** @param fastest cycles of the fastest choice */
+function withMargin(room: Room, ideal: Found, fastest: () => number): Room {
   const mostCycles = timeMargin * room.mostCycles;
   if (ideal.totals.cycles <= mostCycles) return room;
-  return fastest().totals.cycles <= mostCycles ? { ...room, mostCycles } : room;
+  return fastest() <= mostCycles ? { ...room, mostCycles } : room;
 }
 
 /** Least share of zeros in a pruned model. Other models have a few per cent. */
