@@ -259,6 +259,8 @@ describe('plan: bounds that a goal sets itself', () => {
       const { kernels, decision } = choose(steps, 'speed', room);
       expect(kernels).to.deep.equal([kernel]);
       expect(decision.withMoreFlash?.timeShare ?? null).to.equal(more);
+      const bound = ', in three quarters of the flash or what balanced takes';
+      expect(decision.reason).to.equal(`--optimize speed${kernel === 'hasty' ? '' : bound}`);
     });
   }
 

@@ -1,5 +1,10 @@
 /** Groups of channels that are alike, and the sizes of a graph without some of them. */
-import { liveness, type ModelSize, modelSize, outputElements } from '../../compiler/analysis/index.js';
+import {
+  liveness,
+  type ModelSize,
+  modelSize,
+  outputElements,
+} from '../../compiler/analysis/index.js';
 import {
   elementCount,
   type Graph,

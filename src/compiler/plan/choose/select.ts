@@ -50,7 +50,7 @@ export function selectKernels(
   const asked = `--optimize ${optimize}`;
   const reasons = {
     interpreter: `${asked}, in less time than an interpreter`,
-    reserve: `${asked}, and a quarter of the flash stays free`,
+    reserve: `${asked}, in three quarters of the flash or what balanced takes`,
     flash: `the flash budget${isKept ? ', spent where it gains most' : ''}`,
     time: timeBudget(target),
   };
